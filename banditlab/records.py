@@ -1,0 +1,204 @@
+"""Run folders: a resolved config, files written whole or not at all, and where they came from.
+
+A run folder holds `config.json` (the resolved configuration, written first), the results of its
+kind, and `provenance.json`. The same configuration finds its folder again; another one is refused.
+"""
+
+import io
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from banditlab.validation import requirement_error
+
+CONFIG_FILE = "config.json"
+PROVENANCE_FILE = "provenance.json"
+CURVES_FILE = "curves.npz"
+_RECORDED_PACKAGES = ("banditlab", "numpy", "scipy", "torch", "transformers", "tokenizers")
+_RECORDED_PACKAGES += ("datasets", "math-verify", "matplotlib")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: temporary sibling, fsync, rename.
+
+    Args:
+        path: the file; its folder must exist.
+        content: text (UTF-8) or bytes.
+
+    Raises:
+        OSError: the disk is full or refuses; the file is then as it was before.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as readable JSON, atomically; a NaN or infinity is refused.
+
+    Args:
+        path: the file.
+        value: what `json` can write.
+
+    Raises:
+        ValueError: the value holds a number that JSON cannot hold.
+        OSError: the disk refuses.
+    """
+    write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _git_commit() -> str | None:
+    source = Path(__file__).resolve().parent.parent
+    if not (source / ".git").exists():
+        return None
+    try:
+        commit, status = (
+            subprocess.run(
+                ["git", "-C", str(source), *command],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}-dirty" if status else commit
+
+
+def provenance(**extra: Any) -> dict[str, Any]:
+    """Where a result comes from: versions, commit, machine, command, time.
+
+    Args:
+        **extra: further entries, e.g. seeds, thread count, wall time in seconds.
+
+    Returns:
+        A dictionary for JSON. Paths are left out: only the names of the command's words remain.
+    """
+    versions = {"python": platform.python_version()}
+    for package in _RECORDED_PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return {
+        "versions": versions,
+        "commit": _git_commit(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "command": shlex.join(words),
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **extra,
+    }
+
+
+def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
+    """Create a run folder, or find the one of this very run again.
+
+    Args:
+        out: the folder.
+        config: the resolved configuration, as JSON can write it.
+        kind: kind of run, e.g. "train".
+
+    Returns:
+        Whether the folder already held this run, finished or not.
+
+    Raises:
+        ValueError: the folder holds another run, or files that are no run at all.
+    """
+    wanted = json.loads(json.dumps({"kind": kind, **config}, allow_nan=False))
+    config_file = out / CONFIG_FILE
+    if config_file.exists():
+        found = json.loads(config_file.read_text())
+        if found == wanted:
+            return True
+        differing = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+        raise requirement_error(
+            "claim_run_folder",
+            "out",
+            "a new folder or the folder of this very run",
+            f"{out}, the folder of another run (it differs in {', '.join(differing)})",
+            "Choose another --out, or remove the folder if its run is no longer wanted",
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise requirement_error(
+            "claim_run_folder",
+            "out",
+            "a new or empty folder",
+            f"{out}, which holds other files",
+            "Choose another --out",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(config_file, wanted)
+    return False
+
+
+@dataclass(frozen=True)
+class Record:
+    """Curves of many runs with what made them.
+
+    Attributes:
+        curves: metric -> values, shape [R, S].
+        step: recorded steps (updates), shape [S].
+        config: the resolved configuration.
+        provenance: where it comes from.
+    """
+
+    curves: dict[str, np.ndarray]
+    step: np.ndarray
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def save(self, out: Path) -> None:
+        """Write `curves.npz` and `provenance.json` into a run folder.
+
+        Args:
+            out: the folder, claimed before.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        buffer = io.BytesIO()
+        np.savez(buffer, step=self.step, **self.curves)
+        write_json(out / PROVENANCE_FILE, self.provenance)
+        write_atomically(out / CURVES_FILE, buffer.getvalue())
+
+    @classmethod
+    def load(cls, out: Path) -> "Record":
+        """Read a record back from its run folder.
+
+        Args:
+            out: the folder.
+
+        Returns:
+            The record.
+
+        Raises:
+            OSError: the folder holds no finished record.
+        """
+        with np.load(out / CURVES_FILE, allow_pickle=False) as arrays:
+            curves = {name: arrays[name] for name in arrays.files if name != "step"}
+            steps = arrays["step"]
+        config = json.loads((out / CONFIG_FILE).read_text())
+        return cls(curves, steps, config, json.loads((out / PROVENANCE_FILE).read_text()))
