@@ -115,9 +115,9 @@ def ratio_variance_weight(
 ) -> Array:
     """Score weight of the ratio-variance penalty.
 
-    It is ratio * (advantage - 2 * multiplier * (ratio - 1)). Objective per sample: ratio * advantage - multiplier * (ratio - 1)^2. The variance is taken
-    about the known mean ratio 1, never about the mean of the batch, which would couple the
-    samples of a batch to each other.
+    The weight is ratio * (advantage - 2 * multiplier * (ratio - 1)). Objective per sample:
+    ratio * advantage - multiplier * (ratio - 1)^2. The variance is taken about the known mean
+    ratio 1, never about the mean of the batch, which would couple the samples of a batch.
 
     Args:
         log_prob: log-probability under the current policy, nats, shape [*].

@@ -1,0 +1,92 @@
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from banditlab.advantages import group_mean, leave_one_out, raw, standardized
+
+GROUPS = arrays(
+    np.float64,
+    array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=9),
+    elements=st.sampled_from([0.0, 1.0, 0.5, -1.0]),
+)
+
+
+@given(GROUPS)
+def test_group_mean_is_centred_and_leave_one_out_scales_it(reward):
+    size = reward.shape[-1]
+    np.testing.assert_allclose(group_mean(reward).sum(axis=-1), 0.0, atol=1e-12)
+    others = (reward.sum(axis=-1, keepdims=True) - reward) / (size - 1)
+    np.testing.assert_allclose(leave_one_out(reward), reward - others, atol=1e-12)
+    # The mutant: leave-one-out without its factor G/(G - 1).
+    if np.ptp(reward) > 0 and reward.ndim == 1:
+        assert not np.allclose(group_mean(reward), reward - others)
+
+
+@given(GROUPS, st.floats(0.1, 10), st.floats(-5, 5))
+def test_standardized_without_eps_ignores_shift_and_scale(reward, scale, shift):
+    plain = standardized(reward, ddof=1, eps=0.0)
+    moved = standardized(scale * reward + shift, ddof=1, eps=0.0)
+    is_flat = np.ptp(reward, axis=-1) == 0
+    np.testing.assert_allclose(plain[~is_flat], moved[~is_flat], rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(plain[is_flat], 0.0)
+
+
+def test_eps_breaks_the_invariance_under_scale():
+    reward = np.array([1.0, 0.0, 0.0, 1.0])
+    difference = standardized(reward, ddof=0, eps=1e-4) - standardized(
+        0.01 * reward, ddof=0, eps=1e-4
+    )
+    assert np.abs(difference).max() > 1e-6
+
+
+def test_ddof_is_the_factor_of_bessel():
+    reward = np.array([1.0, 0.0, 0.0, 0.0])
+    ratio = standardized(reward, ddof=1, eps=0.0) / standardized(reward, ddof=0, eps=0.0)
+    np.testing.assert_allclose(ratio, np.sqrt(3 / 4), rtol=1e-14)
+
+
+@pytest.mark.parametrize("advantage", [group_mean, leave_one_out])
+def test_a_shift_of_all_rewards_changes_nothing(advantage):
+    reward = np.array([[1.0, 0.0, 0.25], [0.5, 0.5, 0.0]])
+    np.testing.assert_allclose(advantage(reward + 3.0), advantage(reward), atol=1e-15)
+    assert not np.allclose(raw(reward + 3.0), raw(reward))
+
+
+def test_raw_returns_a_new_array():
+    reward = np.ones(3)
+    advantage = raw(reward)
+    advantage[0] = 5.0
+    assert reward[0] == 1.0
+
+
+@pytest.mark.parametrize("convert", [torch.asarray, array_api_strict.asarray])
+def test_other_namespaces_give_the_same_numbers(convert):
+    reward = np.random.default_rng(0).random((4, 8))
+    for advantage in (raw, group_mean, leave_one_out):
+        np.testing.assert_allclose(
+            np.asarray(advantage(convert(reward))), advantage(reward), rtol=1e-13, atol=1e-15
+        )
+    np.testing.assert_allclose(
+        np.asarray(standardized(convert(reward), ddof=1, eps=1e-6)),
+        standardized(reward, ddof=1, eps=1e-6),
+        rtol=1e-13,
+    )
+
+
+@pytest.mark.parametrize(
+    "advantage", [group_mean, leave_one_out, lambda reward: standardized(reward, ddof=1, eps=1e-6)]
+)
+def test_a_group_of_one_is_refused(advantage):
+    with pytest.raises(ValueError, match=r"`reward` must be of group size 2 or more.*raw_reward"):
+        advantage(np.ones((5, 1)))
+
+
+def test_ddof_and_eps_are_checked():
+    with pytest.raises(ValueError, match=r"`ddof` must be 0 or 1, got 2"):
+        standardized(np.ones(3), ddof=2, eps=0.0)
+    with pytest.raises(ValueError, match=r"`eps` must be a finite number in \[0, inf\], got -1.0"):
+        standardized(np.ones(3), ddof=1, eps=-1.0)
