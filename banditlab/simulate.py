@@ -185,6 +185,9 @@ class SimulationConfig:
         )
         require_finite_number("simulate", "step_size", self.step_size, low=0.0, remedy="Try 0.1")
         require_known("simulate", "policy", self.policy, POLICIES, "policy")
+        # The rule itself knows which hyperparameters are possible.
+        group_advantage(rule, np.zeros((1, self.group_size)))
+        score_weight(rule, np.zeros(1), np.zeros(1), np.zeros(1))
 
 
 def simulate(

@@ -1,0 +1,1 @@
+"""Pictures that lay theory, simulation and language model side by side; drawn from files."""

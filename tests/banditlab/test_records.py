@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+
+from banditlab.records import (
+    Record,
+    claim_run_folder,
+    provenance,
+    write_atomically,
+    write_json,
+)
+
+
+def test_a_folder_is_claimed_once_and_found_again(tmp_path):
+    out = tmp_path / "run"
+    assert claim_run_folder(out, {"seed": 1}, "train") is False
+    assert claim_run_folder(out, {"seed": 1}, "train") is True
+
+
+def test_the_folder_of_another_run_is_refused_and_left_alone(tmp_path):
+    claim_run_folder(tmp_path / "run", {"seed": 1, "rule": "clip"}, "train")
+    with pytest.raises(ValueError, match=r"`out` must be a new folder.*it differs in seed\)"):
+        claim_run_folder(tmp_path / "run", {"seed": 2, "rule": "clip"}, "train")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 1
+
+
+def test_foreign_files_are_never_mixed_with_a_run(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"`out` must be a new or empty folder"):
+        claim_run_folder(tmp_path, {}, "train")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_refused_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file.json"
+    write_json(path, {"a": 1})
+
+    def refuse(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OSError, match="no space left"):
+        write_atomically(path, "new")
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [found.name for found in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "file.json", {"a": float("nan")})
+
+
+def test_a_record_is_read_back_as_it_was(tmp_path):
+    claim_run_folder(tmp_path / "run", {"rule": "clip"}, "simulate")
+    record = Record({"pass_rate": np.ones((2, 3))}, np.arange(3), {"rule": "clip"}, provenance())
+    record.save(tmp_path / "run")
+    again = Record.load(tmp_path / "run")
+    np.testing.assert_array_equal(again.curves["pass_rate"], record.curves["pass_rate"])
+    assert again.provenance["versions"]["numpy"] == np.__version__
+
+
+def test_provenance_holds_no_path_of_the_machine(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/banditlab", "rules"])
+    assert provenance(seed=1)["command"] == "banditlab rules"
