@@ -13,8 +13,9 @@ Shapes: R runs, P prompts (contexts), B prompts of a batch, C arm classes, G gro
 """
 
 import numpy as np
+from scipy.special import softmax
 
-from banditlab.problems import LOG_EXACT_COUNT, BanditProblem
+from banditlab.problems import BanditProblem, log_untouched_mass
 from banditlab.softmax import Draw, class_sums, require_arm_numbers
 from banditlab.validation import require
 
@@ -37,9 +38,7 @@ class LumpedSoftmax:
         rows = (num_runs, problem.num_contexts)
         self._runs = np.arange(num_runs)[:, None]
         self._log_prob_per_arm = problem.log_mass - problem.log_count
-        self._has_exact_count = problem.log_count <= LOG_EXACT_COUNT
-        exact = np.where(self._has_exact_count, problem.log_count, 0.0)
-        self._count = np.where(self._has_exact_count, np.rint(np.exp(exact)), np.inf)
+        self._count = problem.count()
         self._class_displacement = np.zeros((*rows, problem.num_classes))
         self._shared_displacement = np.zeros((num_runs, problem.num_classes))
         self._num_touched = np.zeros((*rows, problem.num_classes), dtype=np.int64)
@@ -48,6 +47,8 @@ class LumpedSoftmax:
         self._slot_arm = np.zeros((*rows, 0), dtype=np.int64)
         self._is_moved = np.zeros((*rows, 0), dtype=bool)
         self._has_given_arms: bool | None = None
+        # The probabilities of the last batch asked for, until something moves.
+        self._known: tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
 
     def class_mass(self) -> np.ndarray:
         """Probability of each class.
@@ -56,6 +57,9 @@ class LumpedSoftmax:
             Shape [R, P, C].
         """
         num_runs, num_contexts = self._class_displacement.shape[:2]
+        if not self._num_touched.any():
+            displacement = self._class_displacement + self._shared_displacement[:, None, :]
+            return softmax(self.problem.log_mass + displacement, axis=-1)
         contexts = np.broadcast_to(np.arange(num_contexts), (num_runs, num_contexts))
         class_prob, slot_prob, _ = self._probs(contexts)
         return class_prob + self._slot_sums(slot_prob, contexts)
@@ -180,6 +184,7 @@ class LumpedSoftmax:
                 self._shared_displacement += step_size * across
         self._class_displacement[rows] += step_size * class_change
         self._slot_displacement[rows] += step_size * slot_change
+        self._known = None
         is_moved = self._is_moved[rows]
         np.logical_or.at(is_moved, (indices[0], indices[1], draw.arm), coefficient != 0.0)
         self._is_moved[rows] = is_moved
@@ -211,9 +216,15 @@ class LumpedSoftmax:
 
     def _probs(self, contexts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Untouched mass of each class [R, B, C], of each slot [R, B, N], normalizer [R, B]."""
+        if self._known is None or self._known[0] is not contexts:
+            self._known = (contexts, self._compute_probs(contexts))
+        return self._known[1]
+
+    def _compute_probs(self, contexts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = (self._runs, contexts)
         displacement = self._displacement(contexts)
-        class_log_weight = self._log_untouched_mass(contexts) + displacement
+        log_mass = log_untouched_mass(self.problem, contexts, self._num_touched[rows])
+        class_log_weight = log_mass + displacement
         slot_class = self._slot_class[rows]
         is_slot = slot_class != _FREE
         known_class = np.maximum(slot_class, 0).astype(np.int64)
@@ -233,17 +244,6 @@ class LumpedSoftmax:
             slot_weight / total[..., None],
             largest + np.log(total),
         )
-
-    def _log_untouched_mass(self, contexts: np.ndarray) -> np.ndarray:
-        """Log-mass of the untouched arms of each class at their base logits, nats, [R, B, C]."""
-        num_touched = self._num_touched[self._runs, contexts]
-        log_mass, log_count = self.problem.log_mass[contexts], self.problem.log_count[contexts]
-        is_exact = self._has_exact_count[contexts]
-        count = np.where(is_exact, self._count[contexts], 1.0)
-        with np.errstate(divide="ignore"):
-            log_exact = np.log(np.where(is_exact, count - num_touched, 1.0)) - np.log(count)
-        log_huge = np.log1p(-np.where(is_exact, 0.0, num_touched * np.exp(-log_count)))
-        return log_mass + np.where(is_exact, log_exact, log_huge)
 
     def _slot_sums(self, slot_value: np.ndarray, contexts: np.ndarray) -> np.ndarray:
         """Sum of slot values [R, B, N] by class, [R, B, C]."""
@@ -300,6 +300,8 @@ class LumpedSoftmax:
         return Draw(contexts, slot, arm_class)
 
     def _count_touched(self, contexts: np.ndarray) -> None:
+        # Called whenever slots were taken or given back.
+        self._known = None
         is_slot = np.ones(self._slot_class[self._runs, contexts].shape)
         self._num_touched[self._runs, contexts] = self._slot_sums(is_slot, contexts)
 

@@ -55,9 +55,6 @@ class BanditProblem:
         require_equal_shapes(
             "BanditProblem", log_count=self.log_count, log_mass=self.log_mass, reward=self.reward
         )
-        # A count read back from its logarithm is an integer again as long as float64 can hold it.
-        is_exact = self.log_count <= LOG_EXACT_COUNT
-        count = np.rint(np.exp(np.where(is_exact, self.log_count, 0.0)))
         require(
             bool((self.log_count >= -1e-9).all()) and bool(np.isfinite(self.log_count).all()),
             "BanditProblem",
@@ -66,8 +63,11 @@ class BanditProblem:
             self.log_count.min(),
             "Leave empty classes out",
         )
-        with np.errstate(divide="ignore"):
-            object.__setattr__(self, "log_count", np.where(is_exact, np.log(count), self.log_count))
+        # A count read back from its logarithm is an integer again as long as float64 can hold it.
+        count = self.count()
+        is_exact = np.isfinite(count)
+        log_count = np.where(is_exact, np.log(np.where(is_exact, count, 1.0)), self.log_count)
+        object.__setattr__(self, "log_count", log_count)
         total = logsumexp(self.log_mass, axis=1)
         require(
             bool((np.abs(total) < 1e-9).all()),
@@ -107,6 +107,16 @@ class BanditProblem:
         """Number of arm classes, C."""
         return self.log_count.shape[1]
 
+    def count(self) -> np.ndarray:
+        """Number of arms of each class, as far as float64 can count them.
+
+        Returns:
+            Exact integers up to 2^52 and infinity above, shape [P, C].
+        """
+        is_exact = self.log_count <= LOG_EXACT_COUNT
+        count = np.rint(np.exp(np.where(is_exact, self.log_count, 0.0)))
+        return np.where(is_exact, count, np.inf)
+
     def arm_class(self) -> np.ndarray:
         """Class of each arm in the dense numbering: class 0 first, then class 1, and so on.
 
@@ -125,7 +135,7 @@ class BanditProblem:
             f"log-counts up to {self.log_count.max():.4g}",
             "Use the lumped policy, which never numbers the arms",
         )
-        count = np.rint(np.exp(self.log_count)).astype(np.int64)
+        count = self.count().astype(np.int64)
         num_arms = count.sum(axis=1)
         require(
             bool((num_arms == num_arms[0]).all()),
@@ -137,6 +147,28 @@ class BanditProblem:
         )
         classes = np.arange(self.num_classes)
         return np.stack([np.repeat(classes, row) for row in count])
+
+
+def log_untouched_mass(
+    problem: BanditProblem, contexts: np.ndarray, num_touched: np.ndarray
+) -> np.ndarray:
+    """Initial log-mass of the arms of each class that remain when some are counted apart.
+
+    Args:
+        problem: the arm space.
+        contexts: index of each prompt, shape [R, B].
+        num_touched: arms counted apart, shape [R, B, C].
+
+    Returns:
+        log(mass * (count - num_touched) / count), nats, -inf where none remain, [R, B, C].
+    """
+    count, log_count = problem.count()[contexts], problem.log_count[contexts]
+    is_exact = np.isfinite(count)
+    remaining = np.where(is_exact, count - num_touched, 1.0)
+    with np.errstate(divide="ignore"):
+        log_exact = np.log(remaining) - np.where(is_exact, log_count, 0.0)
+    log_huge = np.log1p(-np.where(is_exact, 0.0, num_touched * np.exp(-log_count)))
+    return problem.log_mass[contexts] + np.where(is_exact, log_exact, log_huge)
 
 
 def rare_correct(

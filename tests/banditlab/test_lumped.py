@@ -152,9 +152,8 @@ def test_own_draws_have_the_law_of_the_dense_policy():
 
 def test_a_lump_that_keeps_its_touched_arms_has_another_law(monkeypatch):
     monkeypatch.setattr(
-        LumpedSoftmax,
-        "_log_untouched_mass",
-        lambda self, contexts: self.problem.log_mass[contexts],
+        "banditlab.lumped.log_untouched_mass",
+        lambda problem, contexts, num_touched: problem.log_mass[contexts],
     )
     assert abs(two_sample_z(law_of_pass_rate("lumped", 5), law_of_pass_rate("dense", 6))) > 8
 
