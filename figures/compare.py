@@ -91,7 +91,8 @@ def draw_panel(axes: Any, points: Sequence[CurvePoint], panel: Panel) -> None:
         for update, rate, _, _ in _series(chosen, "theory", split).values():
             axes.plot(update, rate, color="black", lw=1.3 if shade else 0.7, ls="--")
     axes.set_ylim(0, 1)
-    axes.set_xlim(left=0)
+    last = max(point.update for point in chosen)
+    axes.set_xlim(-0.03 * last, 1.03 * last)
     axes.set_title(f"{rule_label(panel[0])}, learning rate {panel[1]:g}", pad=18)
     _add_rollout_axis(axes, chosen)
 
@@ -135,16 +136,18 @@ def draw_grid(points: Sequence[CurvePoint], panels: Sequence[Sequence[Panel]]) -
     from matplotlib.figure import Figure
 
     num_rows, num_columns = len(panels), len(panels[0])
-    figure = Figure(figsize=(3.1 * num_columns + 0.6, 2.75 * num_rows + 1.1), layout="constrained")
+    legend_columns = 4 if num_columns > 2 else 2
+    height = 2.75 * num_rows + 2.2 / legend_columns + 0.4
+    figure = Figure(figsize=(3.1 * num_columns + 0.6, height), layout="constrained")
     grid = figure.subplots(num_rows, num_columns, squeeze=False, sharex=True, sharey=True)
     for row, axes_row in zip(panels, grid, strict=True):
         for panel, axes in zip(row, axes_row, strict=True):
             draw_panel(axes, points, panel)
-    figure.supxlabel("updates (top axis: thousand rollouts)", fontsize=9)
-    figure.supylabel("pass rate", fontsize=9)
-    figure.legend(
-        handles=_legend_handles(), loc="outside lower center", ncols=min(4, 2 * num_columns)
-    )
+    for axes in grid[-1]:
+        axes.set_xlabel("updates (top axis: thousand rollouts)")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("pass rate")
+    figure.legend(handles=_legend_handles(), loc="outside lower center", ncols=legend_columns)
     return figure
 
 

@@ -8,7 +8,7 @@ RULE_COLOURS = {
     "group_mean": "#228833",
     "leave_one_out": "#66CCEE",
     "grpo": "#AA3377",
-    "no_clip": "#BBBBBB",
+    "no_clip": "#777777",
     "clip": "#CC7711",
     "variance_penalty": "#EE6677",
 }

@@ -61,23 +61,23 @@ _GRADERS: list[Any] = []
 def _worker_grader() -> Any:
     """One grader for all runs of a worker: its process starts once and its cache is shared."""
     if not _GRADERS:
-        import atexit
+        from multiprocessing.util import Finalize
 
         from llm_bridge.rewards import Grader
 
         _GRADERS.append(Grader())
-        atexit.register(_GRADERS[0].close)
+        # A worker process joins its children when it ends and runs no atexit handlers before
+        # that, so the grader's process has to be ended by a finalizer of multiprocessing itself.
+        Finalize(None, _GRADERS[0].close, exitpriority=10)
     return _GRADERS[0]
 
 
 def _simulate_one(
     plan: ComparePlan, cell: Cell, learning_rate: float, base: BaseMeasurement, out: Path
 ) -> None:
-    if not (out / CURVES_FILE).exists():
-        out.mkdir(parents=True, exist_ok=True)
-        record = simulate_cell(plan, cell, learning_rate, base)
-        write_json(out / "config.json", record.config)
-        record.save(out)
+    record = simulate_cell(plan, cell, learning_rate, base)
+    claim_run_folder(out, record.config, "simulate")
+    record.save(out)
 
 
 def _panel_name(cell: Cell, learning_rate: float) -> str:
@@ -99,7 +99,7 @@ def measure(plan: ComparePlan, out: Path) -> BaseMeasurement:
         return BaseMeasurement(**json.loads(path.read_text()))
     from llm_bridge.calibrate import measure_base, num_blocks
     from llm_bridge.rewards import Grader
-    from llm_bridge.train import prepare_run
+    from llm_bridge.run import prepare_run
 
     _prepare_worker(plan.num_threads)
     config = next(config for _, config in plan.runs()).resolved()
@@ -124,7 +124,7 @@ def measure(plan: ComparePlan, out: Path) -> BaseMeasurement:
 
 
 def estimate_seconds(plan: ComparePlan, num_workers: int) -> float:
-    """Estimate the time of all training runs from one update and one small evaluation.
+    """Estimate the time of all training runs from updates that are thrown away.
 
     Args:
         plan: model, dataset and sizes.
@@ -133,24 +133,14 @@ def estimate_seconds(plan: ComparePlan, num_workers: int) -> float:
     Returns:
         Seconds.
     """
-    from llm_bridge.rewards import Grader
-    from llm_bridge.train import prepare_run, run_update
+    from llm_bridge.estimate import estimate_run
 
-    _prepare_worker(plan.num_threads)
-    config = next(config for _, config in plan.runs()).resolved()
-    with Grader() as grader:
-        run = prepare_run(config, grader)
-        # The first update also warms caches up and starts the grader.
-        run_update(run, 1)
-        line = run_update(run, 2)
-    rollouts = plan.num_prompts * plan.group_size
-    per_rollout = (line["seconds_rollout"] + line["seconds_grade"]) / rollouts
-    num_evaluations = 2 + (plan.num_updates - 1) // plan.eval_every
-    evaluation = 2 * plan.eval_samples * per_rollout * num_evaluations
+    seconds: dict[int, float] = {}
     total = 0.0
-    for _, run_config in plan.runs():
-        update = per_rollout * rollouts + run_config.inner_epochs * line["seconds_gradient"]
-        total += plan.num_updates * update + evaluation
+    for _, config in plan.runs():
+        if config.inner_epochs not in seconds:
+            seconds[config.inner_epochs] = estimate_run(config).seconds_total
+        total += seconds[config.inner_epochs]
     return total / num_workers
 
 
@@ -191,19 +181,25 @@ def run_everything(
         base: numbers of the base model.
         num_workers: processes at work side by side.
     """
+    runs = [(out / _RUNS / name, config) for name, config in plan.runs()]
+    simulations = [
+        (out / _SIMULATIONS / _panel_name(cell, rate), cell, rate) for cell, rate in plan.panels()
+    ]
+    runs = [run for run in runs if not _is_finished(run[0])]
+    simulations = [job for job in simulations if not (job[0] / CURVES_FILE).exists()]
+    if not runs and not simulations:
+        return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         num_workers, mp_context=context, initializer=_prepare_worker, initargs=(plan.num_threads,)
     ) as pool:
-        futures, folders = [], []
         try:
-            for name, config in plan.runs():
-                folders.append(out / _RUNS / name)
-                futures.append(pool.submit(_train_one, config, folders[-1]))
-            for cell, rate in plan.panels():
-                folder = out / _SIMULATIONS / _panel_name(cell, rate)
-                futures.append(pool.submit(_simulate_one, plan, cell, rate, base, folder))
-            _wait_with_bar(futures, folders, plan)
+            futures = [pool.submit(_train_one, config, folder) for folder, config in runs]
+            futures += [
+                pool.submit(_simulate_one, plan, cell, rate, base, folder)
+                for folder, cell, rate in simulations
+            ]
+            _wait_with_bar(futures, [folder for folder, _ in runs], plan)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

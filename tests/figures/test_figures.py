@@ -44,7 +44,8 @@ def test_every_panel_has_model_simulation_and_theory_on_the_same_axes():
         styles = {line.get_linestyle() for line in panel.get_lines()}
         assert {":", "-", "--"} <= styles
         assert panel.get_ylim() == (0.0, 1.0)
-    assert drawn["compare"].get_supxlabel().startswith("updates")
+    assert axes[-1].get_xlabel() == "updates (top axis: thousand rollouts)"
+    assert axes[0].get_ylabel() == "pass rate"
 
 
 def test_a_run_that_stopped_is_marked():
