@@ -141,7 +141,11 @@ def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
             f"{out}, the folder of another run (it differs in {', '.join(differing)})",
             "Choose another --out, or remove the folder if its run is no longer wanted",
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    # A kill while the configuration was written leaves its temporary file, which is nobody's.
+    leftover = f".{CONFIG_FILE}."
+    if out.exists() and (
+        not out.is_dir() or any(not path.name.startswith(leftover) for path in out.iterdir())
+    ):
         raise requirement_error(
             "claim_run_folder",
             "out",

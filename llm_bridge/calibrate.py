@@ -24,7 +24,8 @@ from llm_bridge.rollout import sample_rollouts
 from llm_bridge.surrogate import mean_gradient, score_gradients
 from llm_bridge.tasks import Task, encode_prompts
 
-_BLOCK_PROMPTS = 32
+_LARGEST_BLOCK = 32
+_FEWEST_BLOCKS = 8
 _NUM_SCORED = 256
 
 
@@ -37,8 +38,10 @@ class BaseMeasurement:
         heldout_pass_rates: smoothed pass rate of each held-out prompt, [P_heldout].
         num_samples: responses drawn for each prompt.
         shared_kernel: k, shift of log-odds (nats) per unit of learning_rate * coefficient.
-        shared_kernel_se: its standard error, by a jackknife over blocks of prompts.
-        gradient_cosine: cosine of the two gradients, corrected for their sampling noise.
+        shared_kernel_se: its standard error, from the spread over blocks of prompts; None with a
+            single block.
+        gradient_cosine: cosine of the two gradients, corrected for their sampling noise; None
+            where that noise hides their length.
         score_norm: mean squared norm of grad log_prob of a response: the response's kernel with
             itself.
         score_gram_top: largest eigenvalue of the mean outer product of those gradients over one
@@ -49,8 +52,8 @@ class BaseMeasurement:
     heldout_pass_rates: list[float]
     num_samples: int
     shared_kernel: float
-    shared_kernel_se: float
-    gradient_cosine: float
+    shared_kernel_se: float | None
+    gradient_cosine: float | None
     score_norm: float
     score_gram_top: float
 
@@ -96,7 +99,7 @@ def smoothed_pass_rates(num_correct: np.ndarray, num_samples: int) -> np.ndarray
 
 def shared_kernel_from_blocks(
     train_gradients: np.ndarray, heldout_gradients: np.ndarray, train_slope: float, slope: float
-) -> tuple[float, float, float]:
+) -> tuple[float, float | None, float | None]:
     """Shared kernel from gradients of the mean pass rate, block by block.
 
     Args:
@@ -106,27 +109,33 @@ def shared_kernel_from_blocks(
         slope: the same over held-out prompts.
 
     Returns:
-        Kernel, its standard error, and the cosine of the two gradients (1 if they agree up to
-        noise).
+        Kernel, its standard error (None with a single block), and the cosine of the two
+        gradients (1 if they agree up to noise; None where noise hides their length).
     """
     products = heldout_gradients @ train_gradients.T
     scale = 1.0 / (train_slope * slope)
-    num_heldout, num_train = products.shape
-    variance = 0.0
-    for axis, count in ((0, num_train), (1, num_heldout)):
-        variance += products.mean(axis=axis).var(ddof=1) / count if count > 1 else 0.0
-    norms = [_unbiased_squared_norm(block) for block in (train_gradients, heldout_gradients)]
-    cosine = products.mean() / np.sqrt(norms[0] * norms[1]) if min(norms) > 0 else np.nan
-    return float(products.mean() * scale), float(np.sqrt(variance) * scale), float(cosine)
+    error = None
+    if min(products.shape) > 1:
+        variance = sum(
+            products.mean(axis=axis).var(ddof=1) / products.shape[1 - axis] for axis in (0, 1)
+        )
+        error = float(np.sqrt(variance) * scale)
+    norms = [_squared_norm(gradients) for gradients in (train_gradients, heldout_gradients)]
+    cosine = float(products.mean() / np.sqrt(norms[0] * norms[1])) if min(norms) > 0 else None
+    return float(products.mean() * scale), error, cosine
 
 
-def _unbiased_squared_norm(gradients: np.ndarray) -> float:
-    """Squared norm of the mean gradient from products of different blocks only."""
+def _squared_norm(gradients: np.ndarray) -> float:
+    """Unbiased squared norm of the mean gradient, from products of different blocks; 0 for one."""
     count = len(gradients)
     if count < 2:
-        return float("nan")
+        return 0.0
     gram = gradients @ gradients.T
     return float((gram.sum() - np.trace(gram)) / (count * (count - 1)))
+
+
+def _block_size(task: Task) -> int:
+    return max(1, min(_LARGEST_BLOCK, len(task) // _FEWEST_BLOCKS))
 
 
 def _measure_blocks(
@@ -141,8 +150,9 @@ def _measure_blocks(
     """Right responses of each prompt [P] and gradient of each block's mean pass rate [N, D]."""
     prompts = encode_prompts(task, policy.tokenizer)
     num_correct, gradients = [], []
-    for start in range(0, len(prompts), _BLOCK_PROMPTS):
-        block = slice(start, start + _BLOCK_PROMPTS)
+    size = _block_size(task)
+    for start in range(0, len(prompts), size):
+        block = slice(start, start + size)
         rollout = sample_rollouts(
             policy.model,
             prompts[block],
@@ -165,10 +175,11 @@ def _score_statistics(
     policy: Policy, task: Task, max_new_tokens: int, generator: torch.Generator
 ) -> tuple[float, float]:
     """Mean squared norm and top eigenvalue of the mean outer product of response scores."""
+    prompts = encode_prompts(task, policy.tokenizer)[:_LARGEST_BLOCK]
     rollout = sample_rollouts(
         policy.model,
-        encode_prompts(task, policy.tokenizer)[:_BLOCK_PROMPTS],
-        group_size=max(1, _NUM_SCORED // min(_BLOCK_PROMPTS, len(task))),
+        prompts,
+        group_size=max(1, _NUM_SCORED // len(prompts)),
         max_new_tokens=max_new_tokens,
         eos_token_id=policy.eos_token_id,
         pad_token_id=policy.pad_token_id,
@@ -189,7 +200,7 @@ def num_blocks(train: Task, heldout: Task) -> int:
     Returns:
         Blocks of both tasks together.
     """
-    return sum(-(-len(task) // _BLOCK_PROMPTS) for task in (train, heldout))
+    return sum(-(-len(task) // _block_size(task)) for task in (train, heldout))
 
 
 def measure_base(

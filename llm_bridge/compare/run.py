@@ -317,8 +317,8 @@ def compare(
     from figures.compare import write_pictures
 
     begin = time.perf_counter()
-    is_known = claim_run_folder(out, plan.as_dict(), "compare")
-    if is_known:
+    # A folder in use is checked first; a new one is made only after model and data have loaded.
+    if out.exists() and any(out.iterdir()) and claim_run_folder(out, plan.as_dict(), "compare"):
         say(f"found {out}: what is finished there is reused")
     missing = [name for name, _ in plan.runs() if not _is_finished(out / _RUNS / name)]
     if missing:
@@ -327,11 +327,13 @@ def compare(
             f"{len(missing)} training runs to do: about {math.ceil(seconds / 60)} min on "
             f"{num_workers} processes, after the base model is measured"
         )
+    claim_run_folder(out, plan.as_dict(), "compare")
     base = measure(plan, out)
+    error = "" if base.shared_kernel_se is None else f" +- {base.shared_kernel_se:.2f}"
     say(
         f"base model: pass rate {_mean(base.train_pass_rates):.3f} on train, "
         f"{_mean(base.heldout_pass_rates):.3f} on held-out prompts; shared kernel "
-        f"{base.shared_kernel:.2f} +- {base.shared_kernel_se:.2f} nats per unit step"
+        f"{base.shared_kernel:.2f}{error} nats per unit step"
     )
     run_everything(plan, out, base, num_workers=num_workers)
     points = gather(plan, out, base)

@@ -74,7 +74,8 @@ def score_panel(points: Sequence[CurvePoint], num_updates: int) -> Score:
     updates = sorted({u for run in runs.values() for u in run if u > 0 and u in simulated})
     observed = {u: [run[u] for run in runs.values() if u in run] for u in updates}
     mean = np.array([np.mean(observed[u]) for u in updates])
-    spread = float(np.mean([np.std(v, ddof=1) for v in observed.values() if len(v) > 1]))
+    spreads = [np.std(rates, ddof=1) for rates in observed.values() if len(rates) > 1]
+    spread = float(np.mean(spreads)) if spreads else 0.0
     ends = [run[num_updates] for run in complete]
     base = float(np.mean([run[0] for run in runs.values()]))
     final = float(np.mean(ends)) if ends else float("nan")

@@ -32,6 +32,11 @@ def test_foreign_files_are_never_mixed_with_a_run(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_what_a_kill_left_of_the_configuration_does_not_block_the_folder(tmp_path):
+    (tmp_path / ".config.json.abc").write_text("{")
+    assert claim_run_folder(tmp_path, {"seed": 1}, "train") is False
+
+
 def test_a_refused_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file.json"
     write_json(path, {"a": 1})

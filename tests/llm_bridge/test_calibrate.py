@@ -55,6 +55,11 @@ def test_the_shared_kernel_is_the_scaled_product_of_the_mean_gradients():
     assert cosine == pytest.approx(expected, rel=1e-10)
 
 
+def test_one_block_says_nothing_of_the_error():
+    one = np.ones((1, 5))
+    assert shared_kernel_from_blocks(one, one, 0.2, 0.2)[1:] == (None, None)
+
+
 def test_its_standard_error_is_true():
     """Spread over 400 repetitions within 15 % of the mean stated error; half of it is rejected."""
     rng = np.random.default_rng(4)

@@ -1,0 +1,163 @@
+"""What a training run is: its resolved configuration, checked before anything heavy loads."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from banditlab.levels import LEVELS
+from banditlab.rules import UpdateRule, get_rule, group_advantage, score_weight
+from banditlab.validation import require, require_finite_number, require_known
+from llm_bridge.tasks import EMBEDDED, PROMPT_FORMATS
+
+OPTIMIZERS = ("sgd", "adamw")
+DEFAULT_MAX_NEW_TOKENS = 256
+
+_COUNTS = {
+    "num_prompts": "It is the number of prompts of an update",
+    "group_size": "It is the number of rollouts of a prompt",
+    "inner_epochs": "One inner epoch is a purely on-policy step",
+    "num_updates": "It is the length of the run",
+    "eval_every": "It counts updates; take num_updates to evaluate at the ends only",
+    "eval_samples": "2048 samples give a standard error of about 0.01",
+    "checkpoint_every": "It counts updates",
+    "max_new_tokens": "It limits a response, in tokens",
+    "take": "Leave it out to use all rows",
+    "eval_take": "Leave it out to use all rows",
+    "num_threads": "One thread is the fastest for small models",
+}
+_OPTIONAL_COUNTS = ("max_new_tokens", "take", "eval_take", "num_threads")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Configuration of a training run.
+
+    Attributes:
+        model: "embedded", a folder, or a hub name.
+        dataset: "embedded", a file or folder, or a hub name.
+        split: split trained on; by default the dataset's only one, or "train".
+        eval_dataset: dataset of the held-out prompts; by default the one trained on.
+        eval_split: its split; by default "heldout", "test" or "validation", whichever there is.
+        rule: name of the update rule.
+        hyper: hyperparameters of the rule that differ from its defaults.
+        num_prompts: prompts of an update.
+        group_size: rollouts of a prompt.
+        inner_epochs: gradient steps on the rollouts of an update.
+        learning_rate: step of the optimizer, on a loss summed over tokens and averaged over
+            rollouts.
+        optimizer: "sgd" (without momentum) or "adamw" (without weight decay).
+        num_updates: length of the run.
+        seed: seed of prompts, samples and evaluations.
+        eval_every: updates between evaluations; the first and the last update always have one.
+        eval_samples: responses of one evaluation, over all its prompts, at the least.
+        max_new_tokens: limit of a response, tokens; by default that of the embedded model, or 256.
+        temperature: of the sampling distribution, in training and evaluation.
+        level: unit of the ratio: "token", "sequence" or "sequence_geometric".
+        take: train on the first rows only.
+        eval_take: evaluate on the first held-out rows only.
+        checkpoint_every: updates between checkpoints.
+        num_threads: threads of torch; by default as the environment says. A resumed run keeps
+            the number it began with.
+        question_column: column of the questions, of both datasets.
+        answer_column: column of the answers, of both datasets.
+        prompt_format: "embedded" or "instruction"; by default "embedded" where the model or the
+            dataset is the embedded one.
+        device: torch device.
+    """
+
+    model: str = EMBEDDED
+    dataset: str = EMBEDDED
+    split: str | None = None
+    eval_dataset: str | None = None
+    eval_split: str | None = None
+    rule: str = "group_mean"
+    hyper: Mapping[str, float] = field(default_factory=dict)
+    num_prompts: int = 32
+    group_size: int = 8
+    inner_epochs: int = 1
+    learning_rate: float = 0.01
+    optimizer: str = "sgd"
+    num_updates: int = 100
+    seed: int = 0
+    eval_every: int = 10
+    eval_samples: int = 2048
+    max_new_tokens: int | None = None
+    temperature: float = 1.0
+    level: str = "sequence"
+    take: int | None = None
+    eval_take: int | None = None
+    checkpoint_every: int = 10
+    num_threads: int | None = None
+    question_column: str = "question"
+    answer_column: str = "answer"
+    prompt_format: str | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hyper", dict(self.hyper))
+        rule = self.update_rule
+        for name, remedy in _COUNTS.items():
+            value = getattr(self, name)
+            if name in _OPTIONAL_COUNTS and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int):
+                kind = type(value).__name__
+                raise TypeError(f"TrainConfig: `{name}` must be an integer, got {kind}. {remedy}.")
+            require(value >= 1, "TrainConfig", name, "at least 1", value, remedy)
+        require(
+            self.group_size >= rule.smallest_group,
+            "TrainConfig",
+            "group_size",
+            f"at least {rule.smallest_group} for {rule.name}, which compares rollouts of a prompt",
+            self.group_size,
+            "Raise it, or use the rule raw_reward",
+        )
+        # The rule itself knows which hyperparameters are possible.
+        group_advantage(rule, np.zeros((1, self.group_size)))
+        score_weight(rule, np.zeros(1), np.zeros(1), np.zeros(1))
+        require(self.seed >= 0, "TrainConfig", "seed", "at least 0", self.seed, "Use 0, 1, 2, ...")
+        for name in ("learning_rate", "temperature"):
+            require_finite_number(
+                "TrainConfig",
+                name,
+                getattr(self, name),
+                low=0.0,
+                is_low_open=True,
+                remedy="It scales the step" if name == "learning_rate" else "1 is the model itself",
+            )
+        require_known("TrainConfig", "optimizer", self.optimizer, OPTIMIZERS, "optimizer")
+        require_known("TrainConfig", "level", self.level, LEVELS, "level")
+        if self.prompt_format is not None:
+            require_known(
+                "TrainConfig", "prompt_format", self.prompt_format, PROMPT_FORMATS, "prompt format"
+            )
+
+    @property
+    def update_rule(self) -> UpdateRule:
+        """The rule with its hyperparameters."""
+        return get_rule(self.rule, **self.hyper)
+
+    def resolved(self) -> "TrainConfig":
+        """Fill in what depends on the model and the dataset.
+
+        Returns:
+            A configuration without open limits of tokens and prompt format.
+        """
+        is_embedded = EMBEDDED in (self.model, self.dataset)
+        limit = self.max_new_tokens
+        if limit is None and is_embedded:
+            from llm_bridge.embedded.corpus import MAX_NEW_TOKENS
+
+            limit = MAX_NEW_TOKENS
+        values = {
+            "max_new_tokens": limit or DEFAULT_MAX_NEW_TOKENS,
+            "prompt_format": self.prompt_format or (EMBEDDED if is_embedded else "instruction"),
+            "hyper": self.update_rule.hyper,
+        }
+        return TrainConfig(**{**self.as_dict(), **values})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The configuration as JSON can write it."""
+        return asdict(self)

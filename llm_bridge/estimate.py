@@ -1,0 +1,87 @@
+"""How long a training run will take and how much memory it needs, from a throw-away update."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from llm_bridge.config import TrainConfig
+from llm_bridge.rewards import Grader
+from llm_bridge.run import prepare_run
+from llm_bridge.train import run_update
+
+_PROBE_OPERATIONS = 1e12
+_OPERATIONS_PER_TOKEN_AND_WEIGHT = 8.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run costs on this machine.
+
+    Attributes:
+        num_parameters: weights of the model.
+        seconds_per_update: measured on the probe, scaled to the whole update.
+        seconds_total: updates and evaluations.
+        memory_bytes: peak of this process during the probe; more if the probe left prompts out.
+        probe_share: part of an update that the probe ran.
+    """
+
+    num_parameters: int
+    seconds_per_update: float
+    seconds_total: float
+    memory_bytes: int
+    probe_share: float
+
+
+def _peak_memory() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def estimate_run(config: TrainConfig) -> Estimate:
+    """Load everything, run two updates that are thrown away, and scale the second.
+
+    A large model gets fewer prompts in the probe, so that it ends soon.
+
+    Args:
+        config: the configuration; all that is wrong with model or data is found here.
+
+    Returns:
+        The estimate; times are for this machine as busy as it is now.
+
+    Raises:
+        ValueError: as in `train`.
+    """
+    config = config.resolved()
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.num_threads or before)
+    try:
+        with Grader() as grader:
+            run = prepare_run(config, grader)
+            weights = sum(value.numel() for value in run.policy.model.parameters())
+            operations = _OPERATIONS_PER_TOKEN_AND_WEIGHT * weights * config.max_new_tokens
+            most_rows = _PROBE_OPERATIONS / (operations * config.inner_epochs)
+            num_prompts = max(1, min(config.num_prompts, int(most_rows / config.group_size)))
+            run.config = replace(config, num_prompts=num_prompts)
+            # The first one also pays for what is set up once.
+            run_update(run, 1)
+            start = time.perf_counter()
+            line = run_update(run, 2)
+            elapsed = time.perf_counter() - start
+    finally:
+        torch.set_num_threads(before)
+    share = num_prompts / config.num_prompts
+    rollout_rows = num_prompts * config.group_size
+    seconds_per_sample = (line["seconds_rollout"] + line["seconds_grade"]) / rollout_rows
+    num_evaluations = 1 + -(-config.num_updates // config.eval_every)
+    samples = num_evaluations * config.eval_samples * len(run.eval_tasks)
+    per_update = elapsed / share
+    return Estimate(
+        num_parameters=weights,
+        seconds_per_update=per_update,
+        seconds_total=config.num_updates * per_update + samples * seconds_per_sample,
+        memory_bytes=_peak_memory(),
+        probe_share=share,
+    )

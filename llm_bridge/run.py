@@ -1,0 +1,164 @@
+"""What a training run works with: model, optimizer, tasks, and where its random numbers come from.
+
+Every random number is a function of (seed, purpose, update), so a run that goes on from a
+checkpoint needs no generator's state, and an evaluation never changes what training draws.
+
+Shapes: P prompts.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from banditlab.validation import require
+from llm_bridge.config import TrainConfig
+from llm_bridge.models import Policy, load_policy
+from llm_bridge.rewards import Grader
+from llm_bridge.tasks import Task, default_eval_split, encode_prompts, load_task
+
+PROMPTS, SAMPLES, EVALUATION = range(3)
+
+
+@dataclass
+class Run:
+    """What a training run works with: model, optimizer, prompts, grader."""
+
+    config: TrainConfig
+    policy: Policy
+    optimizer: torch.optim.Optimizer
+    task: Task
+    prompts: list[list[int]]
+    eval_tasks: dict[str, Task]
+    grader: Grader
+
+
+def seed_of(config: TrainConfig, purpose: int, index: int) -> int:
+    """Seed of one use of randomness, a function of the run's seed alone.
+
+    Args:
+        config: gives the run's seed.
+        purpose: PROMPTS, SAMPLES or EVALUATION.
+        index: epoch for PROMPTS, update otherwise.
+
+    Returns:
+        A seed of 64 bits.
+    """
+    sequence = np.random.SeedSequence((config.seed, purpose, index))
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def make_generator(config: TrainConfig, purpose: int, index: int) -> torch.Generator:
+    """Generator for the samples of one update or one evaluation.
+
+    Args:
+        config: gives the run's seed and the device.
+        purpose: SAMPLES or EVALUATION.
+        index: update.
+
+    Returns:
+        The generator; nothing else draws from it.
+    """
+    return torch.Generator(config.device).manual_seed(seed_of(config, purpose, index))
+
+
+def choose_prompts(config: TrainConfig, num_questions: int, update: int) -> np.ndarray:
+    """Prompts of an update: drawn without replacement within an epoch, each epoch anew.
+
+    Args:
+        config: gives the seed and the number of prompts.
+        num_questions: questions of the task.
+        update: number of the update, from 1.
+
+    Returns:
+        Indices of questions, shape [P]. What is left over at the end of an epoch is not used.
+    """
+    epoch, place = divmod(update - 1, num_questions // config.num_prompts)
+    order = np.random.default_rng(seed_of(config, PROMPTS, epoch)).permutation(num_questions)
+    return order[place * config.num_prompts : (place + 1) * config.num_prompts]
+
+
+def make_optimizer(config: TrainConfig, parameters: Any) -> torch.optim.Optimizer:
+    """Optimizer of a run: SGD without momentum, or AdamW without weight decay.
+
+    Args:
+        config: gives kind and learning rate.
+        parameters: the model's.
+
+    Returns:
+        The optimizer.
+    """
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.learning_rate)
+    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
+
+
+def _load_eval_task(config: TrainConfig, tokenizer: Any) -> Task | None:
+    dataset = config.eval_dataset or config.dataset
+    split = config.eval_split
+    if split is None:
+        is_other = config.eval_dataset is not None
+        split = default_eval_split(dataset, None if is_other else config.split)
+        if split is None and not is_other:
+            return None
+    return load_task(
+        dataset,
+        split=split,
+        take=config.eval_take,
+        tokenizer=tokenizer,
+        prompt_format=config.prompt_format,
+        question_column=config.question_column,
+        answer_column=config.answer_column,
+    )
+
+
+def _first(task: Task, count: int) -> Task:
+    fields = ("questions", "answers", "prompts")
+    return replace(task, **{name: getattr(task, name)[:count] for name in fields})
+
+
+def prepare_run(config: TrainConfig, grader: Grader) -> Run:
+    """Load the model and the tasks of a run; nothing is written.
+
+    Args:
+        config: the resolved configuration.
+        grader: compares the final answers.
+
+    Returns:
+        The run before its first update.
+
+    Raises:
+        ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
+    """
+    policy = load_policy(config.model, device=config.device)
+    task = load_task(
+        config.dataset,
+        split=config.split,
+        take=config.take,
+        tokenizer=policy.tokenizer,
+        prompt_format=config.prompt_format,
+        question_column=config.question_column,
+        answer_column=config.answer_column,
+    )
+    require(
+        config.num_prompts <= len(task),
+        "train",
+        "num_prompts",
+        f"at most the {len(task)} questions of the task",
+        config.num_prompts,
+        "Lower --prompts or take more rows",
+    )
+    eval_tasks = {"train": _first(task, config.eval_samples)}
+    heldout = _load_eval_task(config, policy.tokenizer)
+    if heldout is not None:
+        eval_tasks["heldout"] = _first(heldout, config.eval_samples)
+    return Run(
+        config=config,
+        policy=policy,
+        optimizer=make_optimizer(config, policy.model.parameters()),
+        task=task,
+        prompts=encode_prompts(task, policy.tokenizer),
+        eval_tasks=eval_tasks,
+        grader=grader,
+    )

@@ -1,0 +1,270 @@
+"""Training a causal language model with an update rule; the loop reads like the simulator's.
+
+A run folder holds config.json, provenance.json (versions, thread count), metrics.jsonl, the last
+two checkpoints, and at the end model/ (a Transformers folder) and summary.json, or stopped.json
+if the run blew up. Every random number comes from (seed, purpose, update), so a run that was
+killed and goes on from a checkpoint gives the same bits.
+
+Shapes: P prompts, G group (rollouts per prompt).
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from banditlab.records import claim_run_folder, provenance, write_json
+from banditlab.rules import group_advantage
+from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
+from llm_bridge.config import TrainConfig
+from llm_bridge.evaluate import decode_responses, evaluate
+from llm_bridge.metrics import (
+    MetricsFile,
+    describe_evaluation,
+    describe_ratio,
+    describe_rollout,
+    read_metrics,
+)
+from llm_bridge.models import save_policy
+from llm_bridge.rewards import Grader
+from llm_bridge.rollout import sample_rollouts
+from llm_bridge.run import EVALUATION, SAMPLES, Run, choose_prompts, make_generator, prepare_run
+from llm_bridge.surrogate import accumulate_gradient
+
+SUMMARY_FILE = "summary.json"
+STOPPED_FILE = "stopped.json"
+PROVENANCE_FILE = "provenance.json"
+MODEL_FOLDER = "model"
+
+
+def _gradient_norm(model: torch.nn.Module) -> float:
+    gradients = [value.grad for value in model.parameters() if value.grad is not None]
+    return float(torch.nn.utils.get_total_norm(gradients))
+
+
+def run_update(run: Run, update: int) -> dict[str, Any]:
+    """One update: roll out, reward, advantage, and the inner epochs on these rollouts.
+
+    Args:
+        run: model and optimizer are changed.
+        update: number of the update, from 1.
+
+    Returns:
+        The update's metrics line.
+
+    Raises:
+        FloatingPointError: a weight, a log-probability, the gradient or the model is not finite.
+    """
+    config, policy, rule = run.config, run.policy, run.config.update_rule
+    num_timeouts = run.grader.num_timeouts
+    times = [time.perf_counter()]
+    chosen = choose_prompts(config, len(run.task), update)
+    rollout = sample_rollouts(
+        policy.model,
+        [run.prompts[index] for index in chosen],
+        group_size=config.group_size,
+        max_new_tokens=config.max_new_tokens,
+        eos_token_id=policy.eos_token_id,
+        pad_token_id=policy.pad_token_id,
+        temperature=config.temperature,
+        generator=make_generator(config, SAMPLES, update),
+    )
+    times.append(time.perf_counter())
+    golds = [run.task.answers[index] for index in chosen for _ in range(config.group_size)]
+    reward = run.grader.grade(decode_responses(policy, rollout), golds)
+    reward = reward.reshape(config.num_prompts, config.group_size)
+    times.append(time.perf_counter())
+    advantage = group_advantage(rule, reward)
+    for _ in range(config.inner_epochs):
+        run.optimizer.zero_grad()
+        stats = accumulate_gradient(
+            policy.model,
+            rollout,
+            torch.from_numpy(advantage).to(rollout.old_log_prob),
+            rule,
+            level=config.level,
+            temperature=config.temperature,
+        )
+        gradient_norm = _gradient_norm(policy.model)
+        if not math.isfinite(gradient_norm):
+            raise FloatingPointError("the gradient is not finite; lower the learning rate")
+        run.optimizer.step()
+    if not all(value.isfinite().all() for value in policy.model.parameters()):
+        raise FloatingPointError("a weight of the model is not finite; lower the learning rate")
+    times.append(time.perf_counter())
+    return {
+        "kind": "update",
+        "update": update,
+        **describe_rollout(rollout, reward, advantage),
+        **describe_ratio(stats),
+        "gradient_norm": gradient_norm,
+        "num_grade_timeouts": run.grader.num_timeouts - num_timeouts,
+        "tokens_per_second": int(rollout.mask.sum()) / (times[3] - times[0]),
+        "seconds_rollout": times[1] - times[0],
+        "seconds_grade": times[2] - times[1],
+        "seconds_gradient": times[3] - times[2],
+    }
+
+
+def run_evaluation(run: Run, update: int) -> dict[str, Any]:
+    """Evaluate the policy as it is, on training and held-out prompts, with samples of its own.
+
+    Args:
+        run: not changed.
+        update: updates done.
+
+    Returns:
+        The evaluation's metrics line.
+    """
+    start = time.perf_counter()
+    line: dict[str, Any] = {"kind": "evaluation", "update": update}
+    generator = make_generator(run.config, EVALUATION, update)
+    for prefix, task in run.eval_tasks.items():
+        evaluation = evaluate(
+            run.policy,
+            task,
+            num_samples_per_prompt=math.ceil(run.config.eval_samples / len(task)),
+            max_new_tokens=run.config.max_new_tokens,
+            temperature=run.config.temperature,
+            generator=generator,
+            grader=run.grader,
+        )
+        line |= describe_evaluation(evaluation, prefix)
+    return {**line, "seconds_evaluation": time.perf_counter() - start}
+
+
+def _restore(run: Run, out: Path, metrics: MetricsFile) -> int:
+    state, notices = read_latest_checkpoint(out)
+    for notice in notices:
+        tqdm.write(f"train: {notice}", file=sys.stderr)
+    if state is None:
+        metrics.truncate(0)
+        return 0
+    metrics.truncate(state["metrics_bytes"])
+    run.policy.model.load_state_dict(state["model"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    return state["update"]
+
+
+def _run_updates(run: Run, out: Path, progress: bool) -> None:
+    config = run.config
+    metrics = MetricsFile(out)
+    done = _restore(run, out, metrics)
+    shown: dict[str, str] = {}
+
+    def log(line: dict[str, Any]) -> None:
+        metrics.append(line)
+        wanted = {"reward": "reward_mean", "train": "train_pass_rate"}
+        wanted["held-out"] = "heldout_pass_rate"
+        shown.update({name: f"{line[key]:.3f}" for name, key in wanted.items() if key in line})
+        bar.set_postfix(shown)
+
+    with tqdm(
+        total=config.num_updates,
+        initial=done,
+        unit="update",
+        disable=None if progress else True,
+    ) as bar:
+        if done == 0:
+            log(run_evaluation(run, 0))
+        for update in range(done + 1, config.num_updates + 1):
+            is_last = update == config.num_updates
+            try:
+                log(run_update(run, update))
+                if is_last or update % config.eval_every == 0:
+                    log(run_evaluation(run, update))
+            except FloatingPointError as error:
+                write_json(out / STOPPED_FILE, {"update": update, "reason": str(error)})
+                raise _stopped_error(out) from error
+            if is_last or update % config.checkpoint_every == 0:
+                state = {
+                    "model": run.policy.model.state_dict(),
+                    "optimizer": run.optimizer.state_dict(),
+                    "metrics_bytes": metrics.sync(),
+                }
+                save_checkpoint(out, update, state)
+            bar.update()
+
+
+def _stopped_error(out: Path) -> FloatingPointError:
+    stopped = json.loads((out / STOPPED_FILE).read_text())
+    return FloatingPointError(
+        f"train: the run blew up at update {stopped['update']}: {stopped['reason']}. "
+        f"Its metrics up to there are in {out}; lower the learning rate or use the rule clip."
+    )
+
+
+def _summarize(out: Path) -> dict[str, Any]:
+    lines = read_metrics(out)
+    evaluations = [line for line in lines if line["kind"] == "evaluation"]
+    seconds = sum(
+        value for line in lines for name, value in line.items() if name.startswith("seconds_")
+    )
+    return {
+        "num_updates": evaluations[-1]["update"],
+        "first_evaluation": evaluations[0],
+        "last_evaluation": evaluations[-1],
+        "num_grade_timeouts": sum(line.get("num_grade_timeouts", 0) for line in lines),
+        "seconds_total": seconds,
+    }
+
+
+@contextmanager
+def _threads(num_threads: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train(
+    config: TrainConfig, out: Path, *, progress: bool = True, grader: Grader | None = None
+) -> Path:
+    """Train a model, or go on with a run that was interrupted; a finished run is reused.
+
+    Args:
+        config: the configuration.
+        out: run folder, new or of this very run.
+        progress: whether a terminal gets a progress bar.
+        grader: a grader that several runs of one process share, left open; by default the run
+            has its own.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ValueError: bad configuration, model or dataset, or a folder of another run; nothing is
+            written then.
+        FloatingPointError: the run blew up, now or when it ran before; stopped.json says where.
+    """
+    out = Path(out)
+    config = config.resolved()
+    num_threads = config.num_threads
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        claim_run_folder(out, config.as_dict(), "train")
+        if (out / SUMMARY_FILE).exists():
+            return out
+        if (out / STOPPED_FILE).exists():
+            raise _stopped_error(out)
+        if (out / PROVENANCE_FILE).exists():
+            # Other thread counts sum in another order: the bits would differ.
+            num_threads = json.loads((out / PROVENANCE_FILE).read_text())["num_threads"]
+    with _threads(num_threads), Grader() if grader is None else nullcontext(grader) as grader:
+        run = prepare_run(config, grader)
+        claim_run_folder(out, config.as_dict(), "train")
+        if not (out / PROVENANCE_FILE).exists():
+            threads = torch.get_num_threads()
+            write_json(out / PROVENANCE_FILE, provenance(num_threads=threads, seed=config.seed))
+        _run_updates(run, out, progress)
+        save_policy(run.policy, out / MODEL_FOLDER)
+        write_json(out / SUMMARY_FILE, _summarize(out))
+    return out
