@@ -1,13 +1,14 @@
 """Curves from the base model's numbers alone: the simulated bandit and the ODE of theory."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.special import logit
 
 from banditlab.problems import from_pass_rates
 from banditlab.records import Record
-from banditlab.rules import get_rule
+from banditlab.rules import RULES, get_rule
 from banditlab.simulate import SimulationConfig, simulate
 from figures.tables import CurvePoint
 from llm_bridge.calibrate import BaseMeasurement
@@ -134,3 +135,37 @@ def theory_points(
             for update, rate in zip(updates, curve, strict=True)
         ]
     return points
+
+
+def penalty_stability(plan: ComparePlan, base: BaseMeasurement) -> list[dict[str, Any]]:
+    """What theory P40 says, before training, of inner steps on the variance penalty.
+
+    Args:
+        plan: learning rates and cells.
+        base: numbers of the base model.
+
+    Returns:
+        For each learning rate: the isolated-arm and the batch form, and their verdicts.
+    """
+    from theory.predict.stability import (
+        is_batch_penalty_stable,
+        is_inner_loop_stable,
+        predicted_largest_learning_rate,
+    )
+
+    multiplier = RULES["variance_penalty"].hyper["multiplier"]
+    num_rollouts = plan.num_prompts * plan.group_size
+    found = []
+    for rate in plan.learning_rates:
+        arm_step = rate * base.score_norm / num_rollouts
+        found.append(
+            {
+                "learning_rate": rate,
+                "is_arm_stable": bool(is_inner_loop_stable(arm_step, 1.0, multiplier)),
+                "is_batch_stable": is_batch_penalty_stable(rate, multiplier, base.score_gram_top),
+                "largest_stable_learning_rate": predicted_largest_learning_rate(
+                    base.score_gram_top, multiplier
+                ),
+            }
+        )
+    return found

@@ -9,8 +9,7 @@ import pytest
 from banditlab.cli import main
 from llm_bridge.calibrate import BaseMeasurement
 from llm_bridge.compare.plan import CELLS, ComparePlan
-from llm_bridge.compare.predictions import simulate_cell, theory_points
-from llm_bridge.compare.run import penalty_stability
+from llm_bridge.compare.predictions import penalty_stability, simulate_cell, theory_points
 
 BASE = BaseMeasurement(
     train_pass_rates=[0.2, 0.4, 0.5, 0.3] * 8,

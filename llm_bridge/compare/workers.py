@@ -1,0 +1,129 @@
+"""The processes of a comparison: what each does, and a progress bar over all of them."""
+
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from banditlab.records import CURVES_FILE, claim_run_folder
+from llm_bridge.calibrate import BaseMeasurement
+from llm_bridge.compare.gather import is_finished, run_folder, simulation_folder
+from llm_bridge.compare.plan import Cell, ComparePlan
+from llm_bridge.compare.predictions import simulate_cell
+from llm_bridge.config import TrainConfig
+
+_POLL_SECONDS = 0.5
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483647"}
+
+
+def use_threads(num_threads: int) -> None:
+    """Set the threads of torch in this process; they are part of what makes a run repeatable.
+
+    Args:
+        num_threads: threads.
+    """
+    import torch
+
+    torch.set_num_threads(num_threads)
+
+
+def _train_one(config: TrainConfig, out: Path) -> None:
+    from llm_bridge.train import train
+
+    try:
+        train(config, out, progress=False, grader=_worker_grader())
+    except FloatingPointError:
+        # The run folder says where it stopped; a collapse is a result.
+        return
+
+
+_GRADERS: list[Any] = []
+
+
+def _worker_grader() -> Any:
+    """One grader for all runs of a worker: its process starts once and its cache is shared."""
+    if not _GRADERS:
+        from multiprocessing.util import Finalize
+
+        from llm_bridge.rewards import Grader
+
+        _GRADERS.append(Grader())
+        # A worker process joins its children when it ends and runs no atexit handlers before
+        # that, so the grader's process has to be ended by a finalizer of multiprocessing itself.
+        Finalize(None, _GRADERS[0].close, exitpriority=10)
+    return _GRADERS[0]
+
+
+def _simulate_one(
+    plan: ComparePlan, cell: Cell, learning_rate: float, base: BaseMeasurement, out: Path
+) -> None:
+    record = simulate_cell(plan, cell, learning_rate, base)
+    claim_run_folder(out, record.config, "simulate")
+    record.save(out)
+
+
+def _num_updates_done(folder: Path) -> int:
+    path = folder / "metrics.jsonl"
+    return path.read_text().count('"kind": "update"') if path.exists() else 0
+
+
+def _wait_with_bar(
+    futures: Sequence[Future[None]], folders: Sequence[Path], plan: ComparePlan
+) -> None:
+    pending = set(futures)
+    reached: dict[Path, int] = {}
+    total = plan.num_updates * len(folders)
+    with tqdm(total=total, unit="update", disable=None, desc="training", smoothing=0.02) as bar:
+        while pending:
+            finished, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+            for folder in folders:
+                if reached.get(folder, 0) < plan.num_updates:
+                    reached[folder] = _num_updates_done(folder)
+            bar.n = sum(reached.values())
+            bar.refresh()
+        # Runs that blew up have no further updates to wait for.
+        bar.n = total
+        bar.refresh()
+
+
+def run_everything(
+    plan: ComparePlan, out: Path, base: BaseMeasurement, *, num_workers: int
+) -> None:
+    """Train every run and simulate every cell that is not finished yet.
+
+    Args:
+        plan: what to run.
+        out: run folder.
+        base: numbers of the base model.
+        num_workers: processes at work side by side.
+    """
+    runs = [(run_folder(out, name), config) for name, config in plan.runs()]
+    simulations = [(simulation_folder(out, cell, rate), cell, rate) for cell, rate in plan.panels()]
+    runs = [run for run in runs if not is_finished(run[0])]
+    simulations = [job for job in simulations if not (job[0] / CURVES_FILE).exists()]
+    if not runs and not simulations:
+        return
+    # glibc gives large blocks back to the system after each use and pays for their pages again;
+    # workers that sample keep them. Other C libraries ignore these names.
+    for name, value in _KEEP_MEMORY.items():
+        os.environ.setdefault(name, value)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        num_workers, mp_context=context, initializer=use_threads, initargs=(plan.num_threads,)
+    ) as pool:
+        try:
+            futures = [pool.submit(_train_one, config, folder) for folder, config in runs]
+            futures += [
+                pool.submit(_simulate_one, plan, cell, rate, base, folder)
+                for folder, cell, rate in simulations
+            ]
+            _wait_with_bar(futures, [folder for folder, _ in runs], plan)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
