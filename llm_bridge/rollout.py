@@ -13,10 +13,10 @@ from torch import Tensor
 from banditlab.validation import require, require_finite_number
 from llm_bridge.forward import RolloutPart, make_decoder
 
-# A cache of more rows than this no longer fits the processor's own caches.
-_ROWS_AT_ONCE = 512
+# Upper bound of the cache of keys and values: 1 GiB. More rows wait for the next batch.
+_CACHE_BYTES = 2**30
 # Rows are copied together once this share of them is left: copying costs about one step.
-_KEPT_SHARE = 0.75
+_KEPT_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,8 @@ def sample_rollouts(
     shape = (len(prompts) * group_size, max_new_tokens)
     tokens = torch.full(shape, pad_token_id, device=device)
     prob = torch.ones(shape, device=device)
-    prompts_at_once = max(1, _ROWS_AT_ONCE // group_size)
+    num_places = prompt_tokens.shape[1] + max_new_tokens
+    prompts_at_once = max(1, _CACHE_BYTES // (_cache_bytes(model, num_places) * group_size))
     for start in range(0, len(prompts), prompts_at_once):
         chunk = slice(start, start + prompts_at_once)
         chunk_rows = slice(start * group_size, (start + prompts_at_once) * group_size)
@@ -228,6 +229,13 @@ def sample_rollouts(
             generator,
         )
     return _close_rows(prompt_tokens, prompt_mask, tokens, prob, eos_token_id, pad_token_id)
+
+
+def _cache_bytes(model: Any, num_places: int) -> int:
+    """Most that the keys and values of one row take up."""
+    config = model.config.get_text_config()
+    itemsize = next(model.parameters()).element_size()
+    return 2 * config.num_hidden_layers * config.hidden_size * num_places * itemsize
 
 
 def _close_rows(

@@ -14,8 +14,9 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from llm_bridge import fast_llama
-from llm_bridge.fast_llama import FastDecoder, is_supported
+from llm_bridge.fast_llama import FastDecoder, is_supported, joint_pass, layers, parameters
+from llm_bridge.fast_llama import decode as decode_module
+from llm_bridge.fast_llama import log_prob as log_prob_module
 from llm_bridge.forward import HFDecoder, RolloutPart, hf_token_log_prob, token_log_prob
 
 SIZES = {
@@ -160,21 +161,20 @@ def test_rows_need_not_stand_in_the_order_of_their_prompts():
 def test_the_comparison_rejects_a_broken_pass(mutant, monkeypatch):
     model, part = build("qwen3", torch.float64), random_part()
     if mutant == "pairs":
-        monkeypatch.setattr(fast_llama, "_pair_up", lambda weight, head_dim: weight)
+        monkeypatch.setattr(parameters, "_pair_up", lambda weight, head_dim: weight)
     elif mutant == "positions":
-        rotations = fast_llama._rotations
+        rotations = log_prob_module.read_rotations
         monkeypatch.setattr(
-            fast_llama, "_rotations", lambda *a: torch.roll(rotations(*a), 1, dims=0)
+            log_prob_module, "read_rotations", lambda *a: torch.roll(rotations(*a), 1, dims=0)
         )
         part = random_part(prompt_lengths=(1, 4))
     elif mutant == "last token":
         part = random_part(group_size=2)
-        monkeypatch.setattr(
-            fast_llama, "_batch_by_length", lambda lengths: [fast_llama._Batch(torch.arange(0), 1)]
-        )
+        no_rows = [joint_pass.Batch(torch.arange(0), 1)]
+        monkeypatch.setattr(log_prob_module, "batch_by_length", lambda lengths: no_rows)
     else:
-        norm = fast_llama._norm
-        monkeypatch.setattr(fast_llama, "_norm", lambda x, w, eps: norm(x, w, 10 * eps + 1e-5))
+        inverse = layers._inverse_size
+        monkeypatch.setattr(layers, "_inverse_size", lambda x, eps: inverse(x, 10 * eps + 1e-5))
     with pytest.raises(AssertionError):
         assert_equal_passes(model, part, tolerance=1e-10)
 
@@ -192,8 +192,10 @@ def decode(decoder, part, group_size, kept):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("first_places", [1, 16])
 @pytest.mark.usefixtures("wide_norms")
-def test_fast_decoder_equals_the_models_own_cache(name):
+def test_fast_decoder_equals_the_models_own_cache(name, first_places, monkeypatch):
+    monkeypatch.setattr(decode_module, "_FIRST_PLACES", first_places)
     model = build(name, torch.float64)
     part = random_part()
     kept = torch.tensor([0, 3, 4, 5, 11])
@@ -288,9 +290,18 @@ def test_a_window_in_the_configuration_is_seen():
 
 def test_batches_hold_each_row_once_and_little_padding():
     lengths = torch.randint(0, 40, (200,), generator=torch.Generator().manual_seed(0))
-    batches = fast_llama._batch_by_length(lengths)
+    batches = joint_pass.batch_by_length(lengths)
     rows = torch.cat([batch.rows for batch in batches])
     assert sorted(rows.tolist()) == (lengths > 0).nonzero()[:, 0].tolist()
     for batch in batches:
         assert int(lengths[batch.rows].max()) == batch.width
-        assert int(lengths[batch.rows].min()) >= fast_llama._LEAST_FILL * batch.width
+        assert int(lengths[batch.rows].min()) >= joint_pass._LEAST_FILL * batch.width
+
+
+def test_log_prob_of_a_token_too_rare_for_a_float_is_still_exact():
+    model, part = build("llama"), random_part()
+    found, gradients = values_and_gradients(token_log_prob, model, part, temperature=0.02)
+    expected, _ = values_and_gradients(hf_token_log_prob, model, part, temperature=0.02)
+    assert expected.min() < -120
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-5)
+    assert all(gradient.isfinite().all() for gradient in gradients)

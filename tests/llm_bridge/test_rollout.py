@@ -203,7 +203,7 @@ def test_prompts_beside_a_longer_one_are_sampled_as_if_alone(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_few_rows_draw_from_the_same_model(kind, monkeypatch):
-    monkeypatch.setattr(rollout_module, "_ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(rollout_module, "_CACHE_BYTES", 1)
     model = tiny_model(kind)
     rollout = sample(model, PROMPTS)
     again = token_log_prob(model, all_rows(rollout)).detach()
