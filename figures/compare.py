@@ -106,21 +106,33 @@ def _add_rollout_axis(axes: Any, points: Sequence[CurvePoint]) -> None:
     twin.tick_params(labelsize=7, pad=1)
 
 
-def _legend_handles() -> list[Any]:
+def _is_any_stopped(points: Sequence[CurvePoint]) -> bool:
+    last: dict[tuple[str, float, str], int] = {}
+    for point in points:
+        if point.source == "model":
+            key = (point.cell, point.learning_rate, point.series)
+            last[key] = max(last.get(key, 0), point.update)
+    return len(set(last.values())) > 1
+
+
+def _legend_handles(points: Sequence[CurvePoint]) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     grey = "#444444"
     dotted = {"color": grey, "ls": ":", "ms": 5}
-    return [
+    handles = [
         Line2D([], [], marker="o", label="model, held-out", **dotted),
         Line2D([], [], marker="s", mfc="white", label="model, train", **dotted),
         Line2D([], [], color=grey, lw=1.6, label="simulation, held-out"),
         Line2D([], [], color=grey, lw=0.8, alpha=0.6, label="simulation, train"),
         Patch(color=grey, alpha=0.22, lw=0, label="90 % of simulated runs, held-out"),
         Line2D([], [], color="black", ls="--", label="theory (ODE), held-out; thin: train"),
-        Line2D([], [], color=grey, ls="", marker="x", ms=7, mew=2, label="run stopped: not finite"),
     ]
+    if _is_any_stopped(points):
+        stopped = {"ls": "", "marker": "x", "ms": 7, "mew": 2}
+        handles.append(Line2D([], [], color=grey, label="run stopped: not finite", **stopped))
+    return handles
 
 
 def draw_grid(points: Sequence[CurvePoint], panels: Sequence[Sequence[Panel]]) -> Any:
@@ -147,7 +159,7 @@ def draw_grid(points: Sequence[CurvePoint], panels: Sequence[Sequence[Panel]]) -
         axes.set_xlabel("updates (top axis: thousand rollouts)")
     for axes in grid[:, 0]:
         axes.set_ylabel("pass rate")
-    figure.legend(handles=_legend_handles(), loc="outside lower center", ncols=legend_columns)
+    figure.legend(handles=_legend_handles(points), loc="outside lower center", ncols=legend_columns)
     return figure
 
 

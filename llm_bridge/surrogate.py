@@ -45,6 +45,11 @@ class SurrogateStats:
     max_abs_log_ratio: float
     log_prob_mismatch: float
 
+    @classmethod
+    def at_sampling_policy(cls) -> "SurrogateStats":
+        """Statistics of a policy that has not moved since it sampled: every ratio is 1."""
+        return cls(1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+
 
 @dataclass
 class _Tally:

@@ -17,11 +17,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from banditlab.records import claim_run_folder, provenance, write_json
-from banditlab.rules import group_advantage
+from banditlab.rules import group_advantage, score_weight
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate import decode_responses, evaluate
@@ -36,7 +37,7 @@ from llm_bridge.models import save_policy
 from llm_bridge.rewards import Grader
 from llm_bridge.rollout import sample_rollouts
 from llm_bridge.run import EVALUATION, SAMPLES, Run, choose_prompts, make_generator, prepare_run
-from llm_bridge.surrogate import accumulate_gradient
+from llm_bridge.surrogate import SurrogateStats, accumulate_gradient
 
 SUMMARY_FILE = "summary.json"
 STOPPED_FILE = "stopped.json"
@@ -47,6 +48,17 @@ MODEL_FOLDER = "model"
 def _gradient_norm(model: torch.nn.Module) -> float:
     gradients = [value.grad for value in model.parameters() if value.grad is not None]
     return float(torch.nn.utils.get_total_norm(gradients))
+
+
+def _has_signal(config: TrainConfig, advantage: np.ndarray) -> bool:
+    """Whether a step can move the model: some weight at ratio 1 differs from 0.
+
+    If none does, SGD stays where it is but for rounding, the ratios stay 1, and so it goes in
+    every inner epoch. AdamW moves on by its momentum.
+    """
+    at_sampling_policy = np.zeros_like(advantage)
+    weight = score_weight(config.update_rule, at_sampling_policy, at_sampling_policy, advantage)
+    return config.optimizer != "sgd" or bool(weight.any())
 
 
 def run_update(run: Run, update: int) -> dict[str, Any]:
@@ -82,7 +94,8 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
     reward = reward.reshape(config.num_prompts, config.group_size)
     times.append(time.perf_counter())
     advantage = group_advantage(rule, reward)
-    for _ in range(config.inner_epochs):
+    stats, gradient_norm = SurrogateStats.at_sampling_policy(), 0.0
+    for _ in range(config.inner_epochs if _has_signal(config, advantage) else 0):
         run.optimizer.zero_grad()
         stats = accumulate_gradient(
             policy.model,

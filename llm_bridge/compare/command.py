@@ -42,7 +42,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     size = parser.add_argument_group("sizes")
     size.add_argument("--prompts", type=int, default=32, help="prompts of an update")
     size.add_argument("--group-size", type=int, default=8, help="rollouts of a prompt")
-    size.add_argument("--updates", type=int, default=40, help="length of a run")
+    size.add_argument("--updates", type=int, default=30, help="length of a run")
     size.add_argument("--eval-every", type=int, default=10, help="updates between evaluations")
     size.add_argument("--eval-samples", type=int, default=2048, help="responses per evaluation")
     size.add_argument("--base-samples", type=int, default=16, help="responses per prompt, base")

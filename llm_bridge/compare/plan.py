@@ -77,7 +77,7 @@ class ComparePlan:
     num_seeds: int = 3
     num_prompts: int = 32
     group_size: int = 8
-    num_updates: int = 40
+    num_updates: int = 30
     eval_every: int = 10
     eval_samples: int = 2048
     base_samples: int = 16

@@ -17,8 +17,15 @@ from llm_bridge import train as train_module
 from llm_bridge.config import TrainConfig
 from llm_bridge.metrics import MetricsFile, is_timing, read_metrics
 from llm_bridge.rewards import Grader
-from llm_bridge.run import EVALUATION, SAMPLES, choose_prompts, make_generator, make_optimizer
-from llm_bridge.train import train
+from llm_bridge.run import (
+    EVALUATION,
+    SAMPLES,
+    choose_prompts,
+    make_generator,
+    make_optimizer,
+    prepare_run,
+)
+from llm_bridge.train import run_update, train
 from tests.llm_bridge.small_model import ROWS_FILE, save_small_model
 
 DATA_FOLDER = os.environ.get("BANDITLAB_DATA")
@@ -44,7 +51,7 @@ TRAIN_PROGRAM = """
 import json, sys
 from pathlib import Path
 from llm_bridge.config import TrainConfig
-from llm_bridge.train import train
+from llm_bridge.train import run_update, train
 if __name__ == "__main__":
     train(TrainConfig(**json.loads(sys.argv[1])), Path(sys.argv[2]))
 """
@@ -428,3 +435,26 @@ def test_limits_of_tokens_follow_the_model_and_the_dataset():
     assert (other.max_new_tokens, other.prompt_format) == (256, "instruction")
     assert TrainConfig(max_new_tokens=5).resolved().max_new_tokens == 5
     assert other.resolved() == other
+
+
+@pytest.mark.parametrize("rule", ["group_mean", "clip", "variance_penalty"])
+def test_unanimous_groups_leave_the_model_alone_with_and_without_the_short_cut(rule, monkeypatch):
+    """All rewards equal: the pass that is skipped would have moved nothing but rounding.
+
+    The penalty reads the ratio, which the training pass gives to float32 rounding only.
+    """
+    config = replace(SMALL, rule=rule, hyper={}, optimizer="sgd").resolved()
+    monkeypatch.setattr(Grader, "grade", lambda self, texts, golds: np.zeros(len(texts)))
+    ends = []
+    for is_skipped in (True, False):
+        with Grader() as grader:
+            run = prepare_run(config, grader)
+            before = [value.clone() for value in run.policy.model.parameters()]
+            if not is_skipped:
+                monkeypatch.setattr("llm_bridge.train._has_signal", lambda *_: True)
+            line = run_update(run, 1)
+            assert line["gradient_norm"] < (1e-4 if rule == "variance_penalty" else 1e-30)
+            ends.append([value.clone() for value in run.policy.model.parameters()])
+    for first, second, base in zip(*ends, before, strict=True):
+        assert torch.equal(first, base)
+        torch.testing.assert_close(second, base, rtol=0.0, atol=1e-6)
