@@ -11,6 +11,14 @@ EXIT_BAD_INPUT = 2
 EXIT_BLOWN_UP = 1
 
 _ORDER = ("compare", "train", "simulate", "verify", "rules", "env")
+_EXTRA_OF = {
+    "torch": "llm",
+    "transformers": "llm",
+    "datasets": "llm",
+    "math_verify": "llm",
+    "pebble": "llm",
+    "matplotlib": "figures",
+}
 _EPILOG = """\
 example: banditlab simulate --rule grpo --log10-arms 100000 --pass-rate 0.05 --runs 500
 
@@ -52,6 +60,14 @@ def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     return parser
 
 
+def _explain(error: Exception) -> str:
+    """One sentence; a library that is missing is answered with the extra that brings it."""
+    extra = _EXTRA_OF.get((getattr(error, "name", None) or "").partition(".")[0])
+    if isinstance(error, ModuleNotFoundError) and extra:
+        return f'{error.name} is not installed. Remedy: pip install "banditlab[{extra}]".'
+    return str(error)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -72,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"banditlab: {error}", file=sys.stderr)
         return EXIT_BLOWN_UP
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-        print(f"banditlab: {error}", file=sys.stderr)
+        print(f"banditlab: {_explain(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("banditlab: interrupted; the same command goes on where it stopped", file=sys.stderr)

@@ -95,3 +95,11 @@ def test_dry_run_estimates_and_writes_nothing(tmp_path, capsys):
 def test_env_prints_versions_as_json(capsys):
     assert main(["env", "--json"]) == 0
     assert "numpy" in json.loads(capsys.readouterr().out)["versions"]
+
+
+def test_a_missing_library_is_answered_with_its_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("llm_bridge.")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["train", "--rule", "clip", "--dry-run"]) == 2
+    assert 'pip install "banditlab[llm]"' in capsys.readouterr().err
