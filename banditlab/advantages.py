@@ -38,7 +38,7 @@ def raw(reward: Array) -> Array:
 
 
 def group_mean(reward: Array) -> Array:
-    """Group-mean advantage: reward - mean(reward).
+    """Group-mean advantage: reward - mean(reward), exactly 0 in a unanimous group.
 
     The sample's own reward is part of the mean, so the expected gradient is (G - 1)/G times
     that of the raw reward (theory P7).
@@ -59,7 +59,10 @@ def group_mean(reward: Array) -> Array:
     """
     _require_group("group_mean", reward)
     xp = array_namespace(reward)
-    return reward - xp.mean(reward, axis=-1, keepdims=True)
+    centred = reward - xp.mean(reward, axis=-1, keepdims=True)
+    # The mean of equal rewards such as 0.1 is rounded and may differ from them.
+    largest, smallest = (bound(reward, axis=-1, keepdims=True) for bound in (xp.max, xp.min))
+    return xp.where(largest == smallest, xp.zeros_like(centred), centred)
 
 
 def leave_one_out(reward: Array) -> Array:
@@ -88,8 +91,8 @@ def standardized(reward: Array, *, ddof: int, eps: float) -> Array:
     Args:
         reward: reward of each rollout, shape [*, G].
         ddof: 0 for the population standard deviation, 1 for Bessel's correction.
-        eps: added to the standard deviation, in units of reward, at least 0. With eps = 0 a
-            unanimous group gets advantage 0.
+        eps: added to the standard deviation, in units of reward, at least 0. A unanimous group
+            gets advantage 0, also with eps = 0.
 
     Returns:
         The advantage, dimensionless, shape [*, G].

@@ -17,6 +17,8 @@ _EXTRA_OF = {
     "datasets": "llm",
     "math_verify": "llm",
     "pebble": "llm",
+    "psutil": "llm",
+    "tokenizers": "llm",
     "matplotlib": "figures",
 }
 _EPILOG = """\
@@ -91,7 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"banditlab: {_explain(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("banditlab: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        print(
+            "banditlab: interrupted; finished parts in a run folder are reused by the same command",
+            file=sys.stderr,
+        )
         return 130
 
 

@@ -29,7 +29,7 @@ def parse_hyper(words: list[str], function: str) -> dict[str, float]:
 
     hyper: dict[str, float] = {}
     for word in words:
-        name, _, text = word.partition("=")
+        name, _, text = (part.strip() for part in word.partition("="))
         try:
             hyper[name] = int(text) if text.lstrip("-").isdigit() else float(text)
         except ValueError as error:
@@ -39,18 +39,25 @@ def parse_hyper(words: list[str], function: str) -> dict[str, float]:
     return hyper
 
 
-def add_rule_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --rule and --hyper.
+def add_rule_arguments(parser: Any, default: str | None = None) -> None:
+    """Add --rule and --hyper; what is not given stays out of the namespace.
 
     Args:
-        parser: the command's parser.
+        parser: the command's parser, or a group of its arguments.
+        default: name of the rule taken where none is given; by default one must be given.
     """
-    parser.add_argument("--rule", required=True, help="name of the rule; see `banditlab rules`")
+    parser.add_argument(
+        "--rule",
+        metavar="NAME",
+        required=default is None,
+        default=argparse.SUPPRESS if default is None else default,
+        help="name of the rule; see `banditlab rules`",
+    )
     parser.add_argument(
         "--hyper",
         action="append",
-        default=[],
-        metavar="NAME=VALUE",
+        default=argparse.SUPPRESS,
+        metavar="NAME=NUMBER",
         help="hyperparameter of the rule, e.g. clip_high=0.28; may be repeated",
     )
 
@@ -70,7 +77,7 @@ def rule_from(arguments: argparse.Namespace, function: str) -> "UpdateRule":
     """
     from banditlab.rules import get_rule
 
-    return get_rule(arguments.rule, **parse_hyper(arguments.hyper, function))
+    return get_rule(arguments.rule, **parse_hyper(getattr(arguments, "hyper", []), function))
 
 
 def _list_rules(arguments: argparse.Namespace) -> int:

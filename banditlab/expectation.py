@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import softmax, xlogy
 
 from banditlab.rules import UpdateRule, group_advantage
 from banditlab.validation import require, require_equal_shapes
@@ -39,7 +39,8 @@ def expected_advantage(
     counts = np.array(list(_compositions(group_size - 1, len(level))))
     log_factorial = np.array([math.lgamma(count + 1.0) for count in range(group_size)])
     log_prob = log_factorial[-1] - log_factorial[counts].sum(axis=1)
-    log_prob += (counts * np.log(level_prob)).sum(axis=1)
+    # A level of probability 0 costs a group nothing where none of its samples lies on it.
+    log_prob += xlogy(counts, level_prob).sum(axis=1)
     others = np.stack([np.repeat(level, row) for row in counts])
     expected = np.empty(len(level))
     for index, own in enumerate(level):

@@ -4,7 +4,8 @@ Arms of a class that were never moved individually keep equal logits under every
 permutation-equivariant step, so a class needs one displacement and a log-mass, and only arms that
 received a coefficient need a slot of their own. The cost of a step does not depend on the number
 of arms. Nothing is approximated: a slot is given back to its class only if it never moved, or if
-its probability underflows float64 for good (class larger than e^750).
+arms are drawn and the probability to draw this one again underflows float64 for good (class larger
+than e^750). Where arms are given, any of them may come again, and a moved one keeps its slot.
 
 A displacement is a logit less its value under the base policy; log-masses and displacements are
 kept apart, since near log-counts of 2.3e5 float64 numbers are 3e-11 apart.
@@ -192,7 +193,8 @@ class LumpedSoftmax:
     def release(self, draw: Draw) -> None:
         """End the round: arms that never moved return to their class.
 
-        So do moved arms of classes so large that their probability underflows float64 for good.
+        So do moved arms of classes so large that the probability to draw them again underflows
+        float64 for good. An arm that is given can come again whatever its probability.
 
         Args:
             draw: the round's draw.
@@ -204,8 +206,9 @@ class LumpedSoftmax:
             self._class_displacement[rows], known_class, axis=-1
         )
         log_count = np.take_along_axis(self.problem.log_count[draw.contexts], known_class, axis=-1)
-        is_kept = self._is_moved[rows] & (log_count - np.abs(excess) <= _LOG_UNDERFLOW)
-        is_kept &= slot_class != _FREE
+        is_kept = self._is_moved[rows] & (slot_class != _FREE)
+        if not self._has_given_arms:
+            is_kept &= log_count - np.abs(excess) <= _LOG_UNDERFLOW
         self._slot_class[rows] = np.where(is_kept, slot_class, _FREE)
         self._is_moved[rows] = is_kept
         self._count_touched(draw.contexts)

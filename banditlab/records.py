@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from banditlab.validation import requirement_error
+from banditlab.validation import require, requirement_error
 
 CONFIG_FILE = "config.json"
 PROVENANCE_FILE = "provenance.json"
@@ -87,6 +87,30 @@ def _git_commit() -> str | None:
     return f"{commit}-dirty" if status else commit
 
 
+def without_path(word: str) -> str:
+    """A word of a command line as it may be published: a path keeps its last part only.
+
+    Names of a hub look like relative paths; they stay whole unless such a file exists.
+
+    Args:
+        word: one word, also of the form --option=VALUE.
+
+    Returns:
+        The word, or the last part of its path.
+
+    Examples:
+        >>> [without_path(word) for word in ("/data/me/run", "--out=~/run", "openai/gsm8k:main")]
+        ['run', '--out=run', 'openai/gsm8k:main']
+    """
+    if word.startswith("-") and "=" in word:
+        option, _, value = word.partition("=")
+        return f"{option}={without_path(value)}"
+    is_path = os.sep in word and (
+        os.path.isabs(word) or word.startswith(("~", ".")) or os.path.exists(word)
+    )
+    return Path(word).name if is_path else word
+
+
 def provenance(**extra: Any) -> dict[str, Any]:
     """Where a result comes from: versions, commit, machine, command, time.
 
@@ -94,7 +118,7 @@ def provenance(**extra: Any) -> dict[str, Any]:
         **extra: further entries, e.g. seeds, thread count, wall time in seconds.
 
     Returns:
-        A dictionary for JSON. Paths are left out: only the names of the command's words remain.
+        A dictionary for JSON. Of a path in the command only the last part remains.
     """
     versions = {"python": platform.python_version()}
     for package in _RECORDED_PACKAGES:
@@ -102,7 +126,7 @@ def provenance(**extra: Any) -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    words = [Path(sys.argv[0]).name, *map(without_path, sys.argv[1:])]
     return {
         "versions": versions,
         "commit": _git_commit(),
@@ -125,7 +149,8 @@ def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
         Whether the folder already held this run, finished or not.
 
     Raises:
-        ValueError: the folder holds another run, or files that are no run at all.
+        ValueError: the folder holds another run, or files that are no run at all, or it is or
+            lies in a file.
     """
     wanted = json.loads(json.dumps({"kind": kind, **config}, allow_nan=False))
     config_file = out / CONFIG_FILE
@@ -141,18 +166,25 @@ def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
             f"{out}, the folder of another run (it differs in {', '.join(differing)})",
             "Choose another --out, or remove the folder if its run is no longer wanted",
         )
+    existing = next(path for path in (out, *out.parents) if path.exists())
+    require(
+        existing.is_dir(),
+        "claim_run_folder",
+        "out",
+        "a new or empty folder",
+        f"{out}, where {existing.name} is a file",
+        "Choose another --out",
+    )
     # A kill while the configuration was written leaves its temporary file, which is nobody's.
     leftover = f".{CONFIG_FILE}."
-    if out.exists() and (
-        not out.is_dir() or any(not path.name.startswith(leftover) for path in out.iterdir())
-    ):
-        raise requirement_error(
-            "claim_run_folder",
-            "out",
-            "a new or empty folder",
-            f"{out}, which holds other files",
-            "Choose another --out",
-        )
+    require(
+        existing != out or all(path.name.startswith(leftover) for path in out.iterdir()),
+        "claim_run_folder",
+        "out",
+        "a new or empty folder",
+        f"{out}, which holds other files",
+        "Choose another --out",
+    )
     out.mkdir(parents=True, exist_ok=True)
     write_json(config_file, wanted)
     return False

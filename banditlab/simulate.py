@@ -57,12 +57,10 @@ class Round:
     Attributes:
         reward: reward of each rollout, shape [R, B, G].
         log_ratio: log_prob - old_log_prob after the last inner step, nats, shape [R, B, G].
-        weight: score weights of the last inner epoch, shape [R, B, G].
     """
 
     reward: np.ndarray
     log_ratio: np.ndarray
-    weight: np.ndarray
 
 
 def step(
@@ -91,12 +89,20 @@ def step(
         arms: arms to take instead of drawing them, dense numbers, shape [R, B, G].
 
     Returns:
-        Rewards, final log-ratios and last weights of the round.
+        Rewards and final log-ratios of the round.
 
     Raises:
-        ValueError: neither `rng` nor `arms` is given.
+        ValueError: a prompt comes twice in a run's batch, or neither `rng` nor `arms` is given.
         FloatingPointError: a score weight is not finite.
     """
+    require(
+        bool((np.diff(np.sort(contexts, axis=1), axis=1) > 0).all()),
+        "step",
+        "contexts",
+        "distinct within a run",
+        "a prompt that comes twice in a batch",
+        "Draw the prompts of a batch without replacement",
+    )
     if arms is not None:
         draw = policy.place(contexts, arms)
     else:
@@ -125,7 +131,7 @@ def step(
         policy.apply(draw, scale * weight, step_size)
         log_prob = policy.relative_log_prob(draw)
     policy.release(draw)
-    return Round(reward, log_prob - old_log_prob, weight)
+    return Round(reward, log_prob - old_log_prob)
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,11 @@ class SimulationConfig:
             "A round takes each prompt at most once",
         )
         require_finite_number("simulate", "step_size", self.step_size, low=0.0, remedy="Try 0.1")
+        require(self.seed >= 0, "simulate", "seed", "at least 0", self.seed, "Give a whole number")
         require_known("simulate", "policy", self.policy, POLICIES, "policy")
+        if self.policy == "dense":
+            # Refuses arm spaces that cannot be numbered.
+            problem.arm_class()
         # The rule itself knows which hyperparameters are possible.
         group_advantage(rule, np.zeros((1, self.group_size)))
         score_weight(rule, np.zeros(1), np.zeros(1), np.zeros(1))

@@ -54,7 +54,9 @@ def _series(
     return found
 
 
-def _draw_model(axes: Any, points: Sequence[CurvePoint], split: str, colour: str) -> None:
+def _draw_model(
+    axes: Any, points: Sequence[CurvePoint], split: str, colour: str, last_update: int
+) -> None:
     runs = _series(points, "model", split)
     if not runs:
         return
@@ -63,13 +65,12 @@ def _draw_model(axes: Any, points: Sequence[CurvePoint], split: str, colour: str
     for update, rate, _, _ in runs.values():
         axes.plot(update, rate, color=colour, lw=0.6, ls=":", alpha=0.6)
         axes.plot(update, rate, color=colour, ls="", ms=2.2, mew=0.5, alpha=0.6, **marker)
-    longest = max(runs.values(), key=lambda run: len(run[0]))[0]
-    complete = [run[1] for run in runs.values() if len(run[0]) == len(longest)]
+    complete = [run for run in runs.values() if run[0][-1] == last_update]
     if complete:
-        mean = np.mean(complete, axis=0)
-        axes.plot(longest, mean, color=colour, lw=1.8, ls=":", ms=4.5, **marker)
+        mean = np.mean([run[1] for run in complete], axis=0)
+        axes.plot(complete[0][0], mean, color=colour, lw=1.8, ls=":", ms=4.5, **marker)
     for update, rate, _, _ in runs.values():
-        if len(update) < len(longest):
+        if update[-1] < last_update:
             axes.plot(update[-1], rate[-1], color=colour, marker="x", ms=8, mew=2)
 
 
@@ -82,16 +83,15 @@ def draw_panel(axes: Any, points: Sequence[CurvePoint], panel: Panel) -> None:
         panel: which rows.
     """
     chosen = [point for point in points if (point.cell, point.learning_rate) == panel]
-    colour = rule_colour(panel[0])
+    colour, last = rule_colour(panel[0]), _last_update(chosen)
     for split, shade, width in (("heldout", 0.22, 1.6), ("train", 0.0, 0.8)):
         for update, rate, low, high in _series(chosen, "simulation", split).values():
             axes.fill_between(update, low, high, color=colour, alpha=shade, lw=0)
             axes.plot(update, rate, color=colour, lw=width, alpha=1.0 if shade else 0.5)
-        _draw_model(axes, chosen, split, colour)
+        _draw_model(axes, chosen, split, colour, last)
         for update, rate, _, _ in _series(chosen, "theory", split).values():
             axes.plot(update, rate, color="black", lw=1.3 if shade else 0.7, ls="--")
     axes.set_ylim(0, 1)
-    last = max(point.update for point in chosen)
     axes.set_xlim(-0.03 * last, 1.03 * last)
     axes.set_title(f"{rule_label(panel[0])}, learning rate {panel[1]:g}", pad=18)
     _add_rollout_axis(axes, chosen)
@@ -106,13 +106,18 @@ def _add_rollout_axis(axes: Any, points: Sequence[CurvePoint]) -> None:
     twin.tick_params(labelsize=7, pad=1)
 
 
+def _last_update(points: Sequence[CurvePoint]) -> int:
+    """Planned length of the runs of a panel: the simulation always reaches it."""
+    return max(point.update for point in points)
+
+
 def _is_any_stopped(points: Sequence[CurvePoint]) -> bool:
-    last: dict[tuple[str, float, str], int] = {}
-    for point in points:
-        if point.source == "model":
-            key = (point.cell, point.learning_rate, point.series)
-            last[key] = max(last.get(key, 0), point.update)
-    return len(set(last.values())) > 1
+    for panel in panels_of(points):
+        chosen = [p for p in points if (p.cell, p.learning_rate) == panel]
+        runs = _series(chosen, "model", "heldout") | _series(chosen, "model", "train")
+        if any(run[0][-1] < _last_update(chosen) for run in runs.values()):
+            return True
+    return False
 
 
 def _legend_handles(points: Sequence[CurvePoint]) -> list[Any]:

@@ -1,15 +1,18 @@
 """What is measured on the base model before any training: pass rates and one shared kernel.
 
 The bandit of a model has one context per prompt, with the prompt's pass rate, coupled by one
-number: k = <grad P_heldout, grad P_train> / (mean pass_rate (1 - pass_rate))^2, the two gradients
-from independent samples. A step of SGD then moves every prompt's log-odds by learning_rate * k *
-(mean of coefficient * ([correct] - pass_rate)) in expectation. No trained model is read.
+number: k = <grad P_heldout, grad P_train> / (slope_heldout * slope_train), where P is the mean pass
+rate, the two gradients come from independent samples, and a slope is the mean of pass_rate *
+(1 - pass_rate). A step of SGD then moves every prompt's log-odds by learning_rate * k * (mean over
+rollouts of weight * ([correct] - pass_rate)), and the first step moves the held-out pass rate by
+learning_rate * <grad P_heldout, grad P_train>, as measured. No trained model is read.
 
 Shapes: P prompts, N blocks of prompts, D parameters.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ import torch
 
 from banditlab.advantages import leave_one_out
 from banditlab.validation import require
+from llm_bridge.base_statistics import shared_kernel_from_blocks, smoothed_pass_rates
 from llm_bridge.evaluate import decode_responses
 from llm_bridge.models import Policy
 from llm_bridge.rewards import Grader
@@ -24,9 +28,8 @@ from llm_bridge.rollout import sample_rollouts
 from llm_bridge.surrogate import mean_gradient, score_gradients
 from llm_bridge.tasks import Task, encode_prompts
 
-_LARGEST_BLOCK = 32
-_FEWEST_BLOCKS = 8
-_NUM_SCORED = 256
+_MOST_BLOCKS = 16
+_FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class BaseMeasurement:
             where that noise hides their length.
         score_norm: mean squared norm of grad log_prob of a response: the response's kernel with
             itself.
-        score_gram_top: largest eigenvalue of the mean outer product of those gradients over one
-            round's worth of responses; it decides when inner steps on the penalty are stable.
+        score_gram_top: largest eigenvalue of the mean outer product of those gradients over the
+            responses of one update; it decides when inner steps on the penalty are stable.
     """
 
     train_pass_rates: list[float]
@@ -62,80 +65,10 @@ class BaseMeasurement:
         return asdict(self)
 
 
-def smoothed_pass_rates(num_correct: np.ndarray, num_samples: int) -> np.ndarray:
-    """Posterior mean of each prompt's pass rate under a Beta prior fitted to all of them.
-
-    (num_correct + a) / (num_samples + a + b), with a and b from the mean and the variance of the
-    counts (method of moments). Keeps rates inside (0, 1), where log-odds exist.
-
-    Args:
-        num_correct: right responses of each prompt, shape [P].
-        num_samples: responses drawn for each prompt.
-
-    Returns:
-        Rates in (0, 1), shape [P].
-
-    Raises:
-        ValueError: no prompt, or every prompt, was ever answered rightly.
-    """
-    share = num_correct / num_samples
-    mean = float(share.mean())
-    require(
-        0.0 < mean < 1.0,
-        "smoothed_pass_rates",
-        "num_correct",
-        "neither all 0 nor all num_samples",
-        f"a mean pass rate of {mean:g}",
-        "The base model must sometimes be right and sometimes wrong; take other prompts or draw "
-        "more samples",
-    )
-    noise = mean * (1.0 - mean) / num_samples
-    spread = (float(share.var(ddof=1)) - noise) / (1.0 - 1.0 / num_samples) if share.size > 1 else 0
-    largest = mean * (1.0 - mean)
-    # A spread within the noise means one rate for all: a prior worth many samples.
-    concentration = largest / spread - 1.0 if 1e-4 * largest < spread < largest else 1e4
-    return (num_correct + concentration * mean) / (num_samples + concentration)
-
-
-def shared_kernel_from_blocks(
-    train_gradients: np.ndarray, heldout_gradients: np.ndarray, train_slope: float, slope: float
-) -> tuple[float, float | None, float | None]:
-    """Shared kernel from gradients of the mean pass rate, block by block.
-
-    Args:
-        train_gradients: gradient of each block of prompts trained on, shape [N_train, D].
-        heldout_gradients: of each block of held-out prompts, shape [N_heldout, D].
-        train_slope: mean of pass_rate * (1 - pass_rate) over the prompts trained on.
-        slope: the same over held-out prompts.
-
-    Returns:
-        Kernel, its standard error (None with a single block), and the cosine of the two
-        gradients (1 if they agree up to noise; None where noise hides their length).
-    """
-    products = heldout_gradients @ train_gradients.T
-    scale = 1.0 / (train_slope * slope)
-    error = None
-    if min(products.shape) > 1:
-        variance = sum(
-            products.mean(axis=axis).var(ddof=1) / products.shape[1 - axis] for axis in (0, 1)
-        )
-        error = float(np.sqrt(variance) * scale)
-    norms = [_squared_norm(gradients) for gradients in (train_gradients, heldout_gradients)]
-    cosine = float(products.mean() / np.sqrt(norms[0] * norms[1])) if min(norms) > 0 else None
-    return float(products.mean() * scale), error, cosine
-
-
-def _squared_norm(gradients: np.ndarray) -> float:
-    """Unbiased squared norm of the mean gradient, from products of different blocks; 0 for one."""
-    count = len(gradients)
-    if count < 2:
-        return 0.0
-    gram = gradients @ gradients.T
-    return float((gram.sum() - np.trace(gram)) / (count * (count - 1)))
-
-
-def _block_size(task: Task) -> int:
-    return max(1, min(_LARGEST_BLOCK, len(task) // _FEWEST_BLOCKS))
+def _blocks(task: Task) -> list[slice]:
+    """Prompts in up to 16 blocks of equal size, give or take one prompt."""
+    edges = np.linspace(0, len(task), min(_MOST_BLOCKS, len(task)) + 1).round().astype(int)
+    return [slice(first, last) for first, last in pairwise(edges.tolist())]
 
 
 def _measure_blocks(
@@ -147,12 +80,15 @@ def _measure_blocks(
     grader: Grader,
     on_block: Callable[[], Any],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Right responses of each prompt [P] and gradient of each block's mean pass rate [N, D]."""
+    """Right responses of each prompt [P] and gradient of each block's mean pass rate [N, D].
+
+    The blocks' gradients are weighted by size, so that their plain mean is that of all prompts.
+    """
     prompts = encode_prompts(task, policy.tokenizer)
     num_correct, gradients = [], []
-    size = _block_size(task)
-    for start in range(0, len(prompts), size):
-        block = slice(start, start + size)
+    blocks = _blocks(task)
+    for block in blocks:
+        share = len(prompts[block]) * len(blocks) / len(prompts)
         rollout = sample_rollouts(
             policy.model,
             prompts[block],
@@ -166,20 +102,25 @@ def _measure_blocks(
         reward = grader.grade(decode_responses(policy, rollout), golds).reshape(-1, num_samples)
         advantage = torch.from_numpy(leave_one_out(reward))
         num_correct.append(reward.sum(axis=1))
-        gradients.append(mean_gradient(policy.model, rollout, advantage).double().numpy())
+        gradient = mean_gradient(policy.model, rollout, advantage)
+        gradients.append(share * gradient.cpu().float().numpy())
         on_block()
     return np.concatenate(num_correct), np.stack(gradients)
 
 
 def _score_statistics(
-    policy: Policy, task: Task, max_new_tokens: int, generator: torch.Generator
+    policy: Policy,
+    task: Task,
+    num_prompts: int,
+    group_size: int,
+    max_new_tokens: int,
+    generator: torch.Generator,
 ) -> tuple[float, float]:
-    """Mean squared norm and top eigenvalue of the mean outer product of response scores."""
-    prompts = encode_prompts(task, policy.tokenizer)[:_LARGEST_BLOCK]
+    """Mean squared norm and top eigenvalue of the mean outer product of one update's scores."""
     rollout = sample_rollouts(
         policy.model,
-        prompts,
-        group_size=max(1, _NUM_SCORED // len(prompts)),
+        encode_prompts(task, policy.tokenizer)[:num_prompts],
+        group_size=group_size,
         max_new_tokens=max_new_tokens,
         eos_token_id=policy.eos_token_id,
         pad_token_id=policy.pad_token_id,
@@ -200,7 +141,24 @@ def num_blocks(train: Task, heldout: Task) -> int:
     Returns:
         Blocks of both tasks together.
     """
-    return sum(-(-len(task) // _block_size(task)) for task in (train, heldout))
+    return sum(len(_blocks(task)) for task in (train, heldout))
+
+
+def _require_memory(policy: Policy, num_gradients: int) -> None:
+    import psutil
+
+    num_parameters = sum(value.numel() for value in policy.model.parameters())
+    needed = num_gradients * num_parameters * _FLOAT32_BYTES
+    available = psutil.virtual_memory().available
+    require(
+        needed < available,
+        "measure_base",
+        "policy",
+        "small enough to keep one gradient per block and per response of an update in memory",
+        f"{num_parameters:,} parameters: {needed / 2**30:.0f} GiB for {num_gradients} gradients, "
+        f"with {available / 2**30:.0f} GiB free",
+        "Lower --prompts or --group-size, or run the model alone with banditlab train",
+    )
 
 
 def measure_base(
@@ -209,6 +167,8 @@ def measure_base(
     heldout: Task,
     *,
     num_samples: int,
+    num_prompts: int,
+    group_size: int,
     max_new_tokens: int,
     seed: int,
     grader: Grader,
@@ -221,6 +181,8 @@ def measure_base(
         train: prompts to be trained on.
         heldout: held-out prompts.
         num_samples: responses per prompt, 2 or more.
+        num_prompts: prompts of an update, for the statistics of its scores.
+        group_size: rollouts of a prompt, for the same.
         max_new_tokens: limit of a response, tokens.
         seed: seed of the responses.
         grader: compares final answers.
@@ -230,7 +192,8 @@ def measure_base(
         The measurement.
 
     Raises:
-        ValueError: fewer than two samples per prompt, or a base model that is never right.
+        ValueError: fewer than two samples per prompt, a base model that is never or always right,
+            a kernel that is not above 0, or a model whose gradients do not fit the memory.
     """
     require(
         num_samples >= 2,
@@ -240,23 +203,29 @@ def measure_base(
         num_samples,
         "The gradient of the pass rate compares responses to the same prompt",
     )
-    generator = torch.Generator().manual_seed(seed)
+    _require_memory(policy, num_blocks(train, heldout) + num_prompts * group_size)
+    generator = torch.Generator(next(policy.model.parameters()).device).manual_seed(seed)
     measured = [
         _measure_blocks(policy, task, num_samples, max_new_tokens, generator, grader, on_block)
         for task in (train, heldout)
     ]
-    slopes = []
-    for correct, _ in measured:
-        share = correct / num_samples
-        # n / (n - 1) makes the estimate of pass_rate * (1 - pass_rate) unbiased.
-        slopes.append(float((share * (1 - share)).mean() * num_samples / (num_samples - 1)))
-    kernel, error, cosine = shared_kernel_from_blocks(
-        measured[0][1], measured[1][1], slopes[0], slopes[1]
+    pass_rates = [smoothed_pass_rates(correct, num_samples) for correct, _ in measured]
+    # Slopes of the very rates that the simulation starts from.
+    slopes = [float((rate * (1.0 - rate)).mean()) for rate in pass_rates]
+    kernel, error, cosine = shared_kernel_from_blocks(measured[0][1], measured[1][1], *slopes)
+    require(
+        kernel > 0.0,
+        "measure_base",
+        "num_samples",
+        "large enough to find a shared kernel above 0",
+        f"{num_samples}, with a kernel of {kernel:.3g}"
+        + ("" if error is None else f" +- {error:.3g}"),
+        "Raise --base-samples, or measure on more prompts",
     )
-    norm, top = _score_statistics(policy, train, max_new_tokens, generator)
+    norm, top = _score_statistics(policy, train, num_prompts, group_size, max_new_tokens, generator)
     return BaseMeasurement(
-        train_pass_rates=smoothed_pass_rates(measured[0][0], num_samples).tolist(),
-        heldout_pass_rates=smoothed_pass_rates(measured[1][0], num_samples).tolist(),
+        train_pass_rates=pass_rates[0].tolist(),
+        heldout_pass_rates=pass_rates[1].tolist(),
         num_samples=num_samples,
         shared_kernel=kernel,
         shared_kernel_se=error,

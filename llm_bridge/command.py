@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from banditlab.command import Command
+from banditlab.commands import add_rule_arguments, parse_hyper
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -44,14 +45,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "'embedded' (the bare question) or 'instruction'; by default as the model needs it",
     )
     rule = parser.add_argument_group("update rule")
-    rule.add_argument("--rule", metavar="NAME", default="group_mean", help="see `banditlab rules`")
-    rule.add_argument(
-        "--hyper",
-        metavar="NAME=NUMBER",
-        action="append",
-        default=SUPPRESS,
-        help="hyperparameter of the rule, e.g. clip_high=0.28; may be repeated",
-    )
+    add_rule_arguments(rule, default="group_mean")
     rule.add_argument(
         "--level",
         default="sequence",
@@ -122,34 +116,15 @@ def _add_number(
     group.add_argument(flag, metavar=metavar, type=kind, default=default, help=text, **options)
 
 
-def _parse_hyper(entries: list[str]) -> dict[str, float]:
-    hyper = {}
-    for entry in entries:
-        name, _, text = entry.partition("=")
-        try:
-            hyper[name.strip()] = float(text)
-        except ValueError as error:
-            raise ValueError(
-                f"train: `--hyper` must be NAME=NUMBER, got {entry!r}. For example: "
-                "--hyper clip_high=0.28."
-            ) from error
-    return hyper
-
-
 def _run(arguments: Namespace) -> int:
     from llm_bridge.config import TrainConfig
 
-    given = vars(arguments) | {"hyper": _parse_hyper(getattr(arguments, "hyper", []))}
+    given = vars(arguments) | {"hyper": parse_hyper(getattr(arguments, "hyper", []), "train")}
     names = {field.name for field in fields(TrainConfig)}
     config = TrainConfig(**{name: given[name] for name in names & given.keys()}).resolved()
-    try:
-        from llm_bridge.estimate import estimate_run
-        from llm_bridge.train import SUMMARY_FILE, train
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"train: the library {error.name!r} is missing. Install the extra that brings it: "
-            "pip install 'banditlab[llm]'."
-        ) from error
+    from llm_bridge.estimate import estimate_run
+    from llm_bridge.train import SUMMARY_FILE, train
+
     model = Path(config.model).name
     default_out = Path("runs") / "train" / f"{model}-{config.rule}-{config.seed}"
     out = given.get("out", default_out)

@@ -5,11 +5,9 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-import torch
-
 from llm_bridge.config import TrainConfig
 from llm_bridge.rewards import Grader
-from llm_bridge.run import prepare_run
+from llm_bridge.run import prepare_run, torch_threads
 from llm_bridge.train import run_update
 
 _PROBE_OPERATIONS = 1e12
@@ -35,7 +33,12 @@ class Estimate:
     probe_share: float
 
 
-def _peak_memory() -> int:
+def peak_memory_bytes() -> int:
+    """Largest memory this process has held so far.
+
+    Returns:
+        Bytes resident, over the life of the process.
+    """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -55,23 +58,18 @@ def estimate_run(config: TrainConfig) -> Estimate:
         ValueError: as in `train`.
     """
     config = config.resolved()
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.num_threads or before)
-    try:
-        with Grader() as grader:
-            run = prepare_run(config, grader)
-            weights = sum(value.numel() for value in run.policy.model.parameters())
-            operations = _OPERATIONS_PER_TOKEN_AND_WEIGHT * weights * config.max_new_tokens
-            most_rows = _PROBE_OPERATIONS / (operations * config.inner_epochs)
-            num_prompts = max(1, min(config.num_prompts, int(most_rows / config.group_size)))
-            run.config = replace(config, num_prompts=num_prompts)
-            # The first one also pays for what is set up once.
-            run_update(run, 1)
-            start = time.perf_counter()
-            line = run_update(run, 2)
-            elapsed = time.perf_counter() - start
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(config.num_threads), Grader() as grader:
+        run = prepare_run(config, grader)
+        weights = sum(value.numel() for value in run.policy.model.parameters())
+        operations = _OPERATIONS_PER_TOKEN_AND_WEIGHT * weights * config.max_new_tokens
+        most_rows = _PROBE_OPERATIONS / (operations * config.inner_epochs)
+        num_prompts = max(1, min(config.num_prompts, int(most_rows / config.group_size)))
+        run.config = replace(config, num_prompts=num_prompts)
+        # The first one also pays for what is set up once.
+        run_update(run, 1)
+        start = time.perf_counter()
+        line = run_update(run, 2)
+        elapsed = time.perf_counter() - start
     share = num_prompts / config.num_prompts
     rollout_rows = num_prompts * config.group_size
     seconds_per_sample = (line["seconds_rollout"] + line["seconds_grade"]) / rollout_rows
@@ -82,6 +80,6 @@ def estimate_run(config: TrainConfig) -> Estimate:
         num_parameters=weights,
         seconds_per_update=per_update,
         seconds_total=config.num_updates * per_update + samples * seconds_per_sample,
-        memory_bytes=_peak_memory(),
+        memory_bytes=peak_memory_bytes(),
         probe_share=share,
     )

@@ -1,7 +1,9 @@
 """The command `compare`."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from banditlab.command import Command
 
@@ -11,44 +13,60 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(word) for word in _words(text))
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"must be numbers separated by commas, e.g. 0.01,0.1, got {text!r}"
+        ) from error
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    from llm_bridge.compare.plan import CELLS, ComparePlan
+
+    default = {field.name: field.default for field in fields(ComparePlan)}
+
+    def add(group: Any, flag: str, field: str, explanation: str, **options: Any) -> None:
+        value = default[field]
+        shown = ",".join(f"{word}" for word in value) if isinstance(value, tuple) else value
+        group.add_argument(flag, dest=field, default=shown, help=explanation, **options)
+
     what = parser.add_argument_group("model and data")
-    what.add_argument("--model", default="embedded", help="embedded, a folder, or a hub name")
-    what.add_argument(
+    add(what, "--model", "model", "embedded, a folder, or a hub name")
+    add(
+        what,
         "--dataset",
-        default="embedded",
-        help="embedded, a JSONL/JSON/parquet/CSV file, a folder, or a hub name",
+        "dataset",
+        "embedded, a JSONL/JSON/parquet/CSV file, a folder, or a hub name",
     )
-    what.add_argument("--split", help="split to train on; default train")
-    what.add_argument("--eval-dataset", help="dataset of held-out prompts; default the same")
-    what.add_argument("--eval-split", help="split of held-out prompts; default heldout or test")
-    what.add_argument("--take", type=int, help="use the first rows of each split only")
-    what.add_argument("--max-new-tokens", type=int, help="limit of a response")
+    add(what, "--split", "split", "split to train on; by default the only one, or train")
+    add(what, "--eval-dataset", "eval_dataset", "dataset of held-out prompts; by default the same")
+    add(what, "--eval-split", "eval_split", "split of held-out prompts; by default heldout or test")
+    add(what, "--take", "take", "use the first rows of each split only", type=int)
+    add(what, "--max-new-tokens", "max_new_tokens", "limit of a response, tokens", type=int)
     grid = parser.add_argument_group("grid")
-    grid.add_argument(
-        "--cells",
-        type=_words,
-        default="raw_reward,group_mean,no_clip,clip,variance_penalty",
-        help="configurations, of: raw_reward, group_mean, leave_one_out, grpo (one inner epoch), "
-        "no_clip, clip, variance_penalty (group mean, four inner epochs)",
+    add(grid, "--cells", "cells", f"configurations, of: {', '.join(CELLS)}", type=_words)
+    add(
+        grid,
+        "--learning-rates",
+        "learning_rates",
+        "learning rates, the same for all cells",
+        type=_numbers,
     )
-    grid.add_argument(
-        "--learning-rates", type=_numbers, default="0.01,0.1", help="the same for all cells"
-    )
-    grid.add_argument("--seeds", type=int, default=3, help="runs per cell and learning rate")
+    add(grid, "--seeds", "num_seeds", "runs per cell and learning rate", type=int)
     size = parser.add_argument_group("sizes")
-    size.add_argument("--prompts", type=int, default=32, help="prompts of an update")
-    size.add_argument("--group-size", type=int, default=8, help="rollouts of a prompt")
-    size.add_argument("--updates", type=int, default=30, help="length of a run")
-    size.add_argument("--eval-every", type=int, default=10, help="updates between evaluations")
-    size.add_argument("--eval-samples", type=int, default=2048, help="responses per evaluation")
-    size.add_argument("--base-samples", type=int, default=16, help="responses per prompt, base")
-    size.add_argument("--simulated-runs", type=int, default=200, help="runs of the bandit per cell")
-    parser.add_argument("--seed", type=int, default=0, help="first seed")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
+    for flag, field, explanation in (
+        ("--prompts", "num_prompts", "prompts of an update"),
+        ("--group-size", "group_size", "rollouts of a prompt"),
+        ("--updates", "num_updates", "length of a run"),
+        ("--eval-every", "eval_every", "updates between evaluations"),
+        ("--eval-samples", "num_eval_samples", "responses of an evaluation, at the least"),
+        ("--base-samples", "num_base_samples", "responses per prompt to measure the base model"),
+        ("--simulated-runs", "num_simulated_runs", "runs of the bandit per cell and rate"),
+        ("--seed", "seed", "first seed"),
+        ("--threads", "num_threads", "threads of each process"),
+    ):
+        add(size, flag, field, explanation, type=int)
     parser.add_argument("--workers", type=int, default=2, help="processes at work side by side")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="run folder")
     parser.add_argument(
@@ -71,39 +89,21 @@ def _run(arguments: argparse.Namespace) -> int:
         "Use as many as there are cores",
     )
     plan = ComparePlan(
-        model=arguments.model,
-        dataset=arguments.dataset,
-        split=arguments.split,
-        eval_dataset=arguments.eval_dataset,
-        eval_split=arguments.eval_split,
-        take=arguments.take,
-        cells=arguments.cells,
-        learning_rates=arguments.learning_rates,
-        num_seeds=arguments.seeds,
-        num_prompts=arguments.prompts,
-        group_size=arguments.group_size,
-        num_updates=arguments.updates,
-        eval_every=arguments.eval_every,
-        eval_samples=arguments.eval_samples,
-        base_samples=arguments.base_samples,
-        num_simulated_runs=arguments.simulated_runs,
-        max_new_tokens=arguments.max_new_tokens,
-        seed=arguments.seed,
-        num_threads=arguments.threads,
+        **{field.name: getattr(arguments, field.name) for field in fields(ComparePlan)}
     )
-    from llm_bridge.compare.run import compare, estimate_seconds
+    from llm_bridge.compare.run import compare, estimate_seconds, require_heldout
     from llm_bridge.compare.score import scores_table
 
     if arguments.dry_run:
-        import resource
+        from llm_bridge.estimate import peak_memory_bytes
 
+        require_heldout(plan)
         for name, value in plan.as_dict().items():
             print(f"{name:>18}: {value}")
         seconds = estimate_seconds(plan, arguments.workers)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
             f"estimate: {seconds / 60:.1f} min of training on {arguments.workers} processes of "
-            f"about {peak:.1f} GiB each; nothing written"
+            f"about {peak_memory_bytes() / 2**30:.1f} GiB each; nothing written"
         )
         return 0
     scores, pictures = compare(plan, arguments.out, num_workers=arguments.workers)

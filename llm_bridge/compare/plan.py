@@ -35,7 +35,7 @@ CELLS = {
         Cell("grpo", "grpo", 1),
     )
 }
-"""All cells by name; the last three share advantage and inner epochs and differ in the weight."""
+"""All cells by name; no_clip, clip and variance_penalty differ in the weight alone."""
 
 DEFAULT_CELLS = ("raw_reward", "group_mean", "no_clip", "clip", "variance_penalty")
 
@@ -58,8 +58,8 @@ class ComparePlan:
         group_size: rollouts of a prompt.
         num_updates: length of a run.
         eval_every: updates between evaluations.
-        eval_samples: responses of an evaluation, at the least, for each of train and held-out.
-        base_samples: responses per prompt to measure the base model.
+        num_eval_samples: responses of an evaluation, at the least, for each of train and held-out.
+        num_base_samples: responses per prompt to measure the base model.
         num_simulated_runs: runs of the bandit per cell and learning rate.
         max_new_tokens: limit of a response; by default that of the embedded model, or 256.
         seed: first seed; run i has seed + i.
@@ -78,9 +78,9 @@ class ComparePlan:
     num_prompts: int = 32
     group_size: int = 8
     num_updates: int = 30
-    eval_every: int = 10
-    eval_samples: int = 2048
-    base_samples: int = 16
+    eval_every: int = 6
+    num_eval_samples: int = 2048
+    num_base_samples: int = 16
     num_simulated_runs: int = 200
     max_new_tokens: int | None = None
     seed: int = 0
@@ -107,7 +107,11 @@ class ComparePlan:
                 is_low_open=True,
                 remedy="It scales the step; try 0.01",
             )
-        for name, smallest in (("num_seeds", 2), ("base_samples", 2), ("num_simulated_runs", 2)):
+        for name, smallest in (
+            ("num_seeds", 2),
+            ("num_base_samples", 2),
+            ("num_simulated_runs", 2),
+        ):
             require(
                 getattr(self, name) >= smallest,
                 "ComparePlan",
@@ -117,8 +121,15 @@ class ComparePlan:
                 "A spread needs two or more",
             )
         # Each run's own configuration checks the rest, before anything is written.
-        for _ in self.runs():
-            pass
+        names = [name for name, _ in self.runs()]
+        require(
+            len(set(names)) == len(names),
+            "ComparePlan",
+            "cells, learning_rates",
+            "distinct",
+            f"{self.cells} at {self.learning_rates}",
+            "Name each cell and each learning rate (to six digits) once",
+        )
 
     def run_config(self, cell: Cell, learning_rate: float, seed: int) -> TrainConfig:
         """Training run of one cell.
@@ -146,7 +157,7 @@ class ComparePlan:
             learning_rate=learning_rate,
             num_updates=self.num_updates,
             eval_every=self.eval_every,
-            eval_samples=self.eval_samples,
+            eval_samples=self.num_eval_samples,
             checkpoint_every=self.eval_every,
             max_new_tokens=self.max_new_tokens,
             seed=seed,

@@ -20,6 +20,11 @@ BAND = (0.05, 0.95)
 _SPLITS = {"train": "pass_rate", "heldout": "heldout_pass_rate"}
 
 
+def _record_every(eval_every: int) -> int:
+    """A divisor of eval_every, about a fifth of it: each evaluation meets a simulated point."""
+    return max(d for d in range(1, max(1, eval_every // 5) + 1) if eval_every % d == 0)
+
+
 def simulate_cell(
     plan: ComparePlan, cell: Cell, learning_rate: float, base: BaseMeasurement
 ) -> Record:
@@ -49,7 +54,7 @@ def simulate_cell(
         step_size=learning_rate,
         batch_size=plan.num_prompts,
         inner_epochs=cell.inner_epochs,
-        record_every=max(1, plan.eval_every // 5),
+        record_every=_record_every(plan.eval_every),
         seed=plan.seed,
     )
     return simulate(problem, get_rule(cell.rule), config)

@@ -14,7 +14,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from banditlab.records import claim_run_folder, provenance, write_atomically, write_json
+from banditlab.records import (
+    PROVENANCE_FILE,
+    claim_run_folder,
+    provenance,
+    without_path,
+    write_atomically,
+    write_json,
+)
+from banditlab.validation import require
 from figures.tables import write_table
 from llm_bridge.calibrate import BaseMeasurement
 from llm_bridge.compare.gather import gather, is_finished, run_folder
@@ -41,7 +49,7 @@ def measure(plan: ComparePlan, out: Path) -> BaseMeasurement:
     """
     path = out / BASE_FILE
     if path.exists():
-        return BaseMeasurement(**json.loads(path.read_text()))
+        return BaseMeasurement(**json.loads(path.read_text())["measurement"])
     from llm_bridge.calibrate import measure_base, num_blocks
     from llm_bridge.rewards import Grader
     from llm_bridge.run import prepare_run
@@ -50,7 +58,7 @@ def measure(plan: ComparePlan, out: Path) -> BaseMeasurement:
     config = next(config for _, config in plan.runs()).resolved()
     with Grader() as grader:
         run = prepare_run(config, grader)
-        heldout = run.eval_tasks.get("heldout", run.task)
+        heldout = run.eval_tasks["heldout"]
         with tqdm(
             total=num_blocks(run.task, heldout), unit="block", disable=None, desc="base model"
         ) as bar:
@@ -58,14 +66,39 @@ def measure(plan: ComparePlan, out: Path) -> BaseMeasurement:
                 run.policy,
                 run.task,
                 heldout,
-                num_samples=plan.base_samples,
+                num_samples=plan.num_base_samples,
+                num_prompts=plan.num_prompts,
+                group_size=plan.group_size,
                 max_new_tokens=config.max_new_tokens,
                 seed=plan.seed,
                 grader=grader,
                 on_block=bar.update,
             )
-    write_json(path, base.as_dict())
+    write_json(path, {"measurement": base.as_dict(), "provenance": provenance(seed=plan.seed)})
     return base
+
+
+def require_heldout(plan: ComparePlan) -> None:
+    """Demand held-out prompts, on which the scoreboard is made.
+
+    Args:
+        plan: the datasets.
+
+    Raises:
+        ValueError: no split is named and the dataset has none that could be held out.
+    """
+    if plan.eval_split is not None or plan.eval_dataset not in (None, plan.dataset):
+        return
+    from llm_bridge.tasks import default_eval_split
+
+    require(
+        default_eval_split(plan.dataset, plan.split) is not None,
+        "compare",
+        "eval_split",
+        "named where the dataset has no split called heldout, test or validation",
+        f"nothing, for {plan.dataset!r}",
+        "Name held-out prompts with --eval-dataset or --eval-split",
+    )
 
 
 def estimate_seconds(plan: ComparePlan, num_workers: int) -> float:
@@ -114,8 +147,10 @@ def compare(
 
     begin = time.perf_counter()
     # A folder in use is checked first; a new one is made only after model and data have loaded.
-    if out.exists() and any(out.iterdir()) and claim_run_folder(out, plan.as_dict(), "compare"):
+    is_in_use = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if is_in_use and claim_run_folder(out, plan.as_dict(), "compare"):
         say(f"found {out}: what is finished there is reused")
+    require_heldout(plan)
     missing = [name for name, _ in plan.runs() if not is_finished(run_folder(out, name))]
     if missing:
         seconds = estimate_seconds(plan, num_workers) * len(missing) / len(list(plan.runs()))
@@ -150,7 +185,10 @@ def compare(
     write_json(
         out / MANIFEST_FILE,
         {
-            "plan": plan.as_dict(),
+            "plan": {
+                name: without_path(value) if isinstance(value, str) else value
+                for name, value in plan.as_dict().items()
+            },
             "base": {
                 "train_pass_rate": _mean(base.train_pass_rates),
                 "heldout_pass_rate": _mean(base.heldout_pass_rates),
@@ -163,10 +201,18 @@ def compare(
             },
             "penalty_stability": stability,
             "scoreboard": [_without_nan(asdict(score)) for score in scores],
+            "commits_of_runs": _commits(plan, out),
             "provenance": provenance(seconds_this_call=round(time.perf_counter() - begin, 1)),
         },
     )
     return scores, pictures
+
+
+def _commits(plan: ComparePlan, out: Path) -> list[str | None]:
+    """Commits that the training runs were made from; more than one if some were reused."""
+    files = (run_folder(out, name) / PROVENANCE_FILE for name, _ in plan.runs())
+    found = {json.loads(file.read_text())["commit"] for file in files}
+    return sorted(found, key=str)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from banditlab.validation import require
 from figures.tables import CurvePoint
 
 COLLAPSE_SHARE = 0.5
@@ -20,16 +21,19 @@ class Score:
     Attributes:
         cell: configuration.
         learning_rate: learning rate.
-        base: pass rate of the model before training, mean over seeds.
+        base: pass rate of the model before training, mean over the runs of `final`.
         final: pass rate of the model after training, mean over runs that reached the end.
         final_sd: spread of the final pass rate between seeds.
         gain: final - base.
         simulated: final pass rate of the simulation, mean.
         predicted: final pass rate of theory; None where no closed form exists.
-        rmse_simulated: root mean square distance of simulated from observed mean curve.
+        rmse_simulated: root mean square distance of simulated from observed mean curve, over the
+            evaluations after update 0.
         rmse_predicted: the same for theory.
         rmse_simulated_in_sd: `rmse_simulated` over the mean spread between seeds.
-        band_coverage: share of the runs' evaluations (update 0 left out) within the band.
+        band_coverage: share of the runs' evaluations after update 0 within the band. The band
+            holds exact pass rates, the evaluations have a sampling error of their own, so that a
+            perfect simulation covers less than the band's 90 %.
         num_runs: runs of the model.
         num_collapsed: runs that stopped early or ended below half of their first pass rate.
         simulated_collapse: whether the simulated mean ended below half of its first pass rate.
@@ -71,13 +75,22 @@ def score_panel(points: Sequence[CurvePoint], num_updates: int) -> Score:
     predicted = {p.update: p.pass_rate for p in heldout if p.source == "theory"}
     complete = [run for run in runs.values() if num_updates in run]
     # A run that stopped has no later pass rate; the mean curve is over those that have one.
-    updates = sorted({u for run in runs.values() for u in run if u > 0 and u in simulated})
+    updates = sorted({u for run in runs.values() for u in run if u > 0})
+    unmatched = [u for u in updates if u not in simulated]
+    require(
+        not unmatched,
+        "score_panel",
+        "points",
+        "such that every evaluation has a simulated point",
+        f"none at updates {unmatched}",
+        "Record the simulation at every update that is evaluated",
+    )
     observed = {u: [run[u] for run in runs.values() if u in run] for u in updates}
     mean = np.array([np.mean(observed[u]) for u in updates])
     spreads = [np.std(rates, ddof=1) for rates in observed.values() if len(rates) > 1]
     spread = float(np.mean(spreads)) if spreads else 0.0
     ends = [run[num_updates] for run in complete]
-    base = float(np.mean([run[0] for run in runs.values()]))
+    base = float(np.mean([run[0] for run in complete or runs.values()]))
     final = float(np.mean(ends)) if ends else float("nan")
     collapsed = sum(run.get(num_updates, 0.0) < COLLAPSE_SHARE * run[0] for run in runs.values())
     inside = [

@@ -35,6 +35,23 @@ def test_standardized_without_eps_ignores_shift_and_scale(reward, scale, shift):
     np.testing.assert_array_equal(plain[is_flat], 0.0)
 
 
+@pytest.mark.parametrize("convert", [np.asarray, torch.asarray, array_api_strict.asarray])
+@pytest.mark.parametrize("value", [0.1, 0.7, 1.1, -0.3])
+def test_a_unanimous_group_gets_exactly_zero_whatever_its_mean_is_rounded_to(value, convert):
+    for size in (3, 6, 7, 10, 11):
+        group = np.full((2, size), value)
+        group[1, 0] = 5.0
+        reward = convert(group)
+        for advantage in (
+            group_mean(reward),
+            leave_one_out(reward),
+            standardized(reward, ddof=1, eps=0.0),
+            standardized(reward, ddof=0, eps=1e-6),
+        ):
+            np.testing.assert_array_equal(np.asarray(advantage)[0], 0.0)
+            assert (np.asarray(advantage)[1] != 0.0).all()
+
+
 def test_eps_breaks_the_invariance_under_scale():
     reward = np.array([1.0, 0.0, 0.0, 1.0])
     difference = standardized(reward, ddof=0, eps=1e-4) - standardized(

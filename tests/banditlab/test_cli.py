@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from banditlab.cli import main
+from banditlab.commands import parse_hyper
 
 COMMANDS = ("compare", "train", "simulate", "verify", "rules", "env")
 
@@ -57,6 +58,8 @@ def test_rules_lists_all_and_explains_one(capsys):
         (["simulate", "--rule", "clip", "--hyper", "clip_low=2"], "`clip_low` must be a finite"),
         (["simulate", "--rule", "clip", "--hyper", "clip_low"], "must be NAME=NUMBER"),
         (["simulate", "--rule", "clip", "--pass-rate", "0"], "`success_prob` must be in (0, 1)"),
+        (["simulate", "--rule", "clip", "--seed", "-1"], "`seed` must be at least 0, got -1."),
+        (["simulate", "--rule", "clip", "--policy", "dense"], "Use the lumped policy, which never"),
     ],
 )
 def test_bad_input_is_one_sentence_exit_2_and_nothing_written(words, message, capsys, tmp_path):
@@ -86,6 +89,32 @@ def test_simulate_writes_its_folder_and_reuses_it(tmp_path, capsys):
     assert "it differs in seed" in capsys.readouterr().err
 
 
+def test_a_file_in_the_place_of_the_folder_is_answered_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(simulate_words(tmp_path / "notes.txt")) == 2
+    shown = capsys.readouterr().err
+    assert "`out` must be a new or empty folder" in shown
+    assert "where notes.txt is a file. Choose another --out." in shown
+    assert shown.count("\n") == 1
+
+
+def test_an_interrupted_command_says_what_holds_for_every_command(capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("banditlab.simulate.simulate", interrupt)
+    assert main(["simulate", "--rule", "grpo"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "banditlab: interrupted; finished parts in a run folder are reused by the same command"
+    )
+
+
+def test_whole_hyperparameters_stay_integers():
+    hyper = parse_hyper(["ddof=1", "eps=1e-4", "multiplier = 2", "shift=-3"], "train")
+    assert hyper == {"ddof": 1, "eps": 1e-4, "multiplier": 2, "shift": -3}
+    assert [type(value) for value in hyper.values()] == [int, float, int, int]
+
+
 def test_dry_run_estimates_and_writes_nothing(tmp_path, capsys):
     assert main(simulate_words(tmp_path / "run", "--dry-run")) == 0
     assert "estimate:" in capsys.readouterr().out
@@ -97,9 +126,16 @@ def test_env_prints_versions_as_json(capsys):
     assert "numpy" in json.loads(capsys.readouterr().out)["versions"]
 
 
-def test_a_missing_library_is_answered_with_its_extra(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith("llm_bridge.")]:
-        monkeypatch.delitem(sys.modules, name)
-    assert main(["train", "--rule", "clip", "--dry-run"]) == 2
-    assert 'pip install "banditlab[llm]"' in capsys.readouterr().err
+@pytest.mark.parametrize("words", [["train", "--rule", "clip"], ["compare"]])
+def test_a_missing_library_is_answered_with_its_extra(words):
+    # A process of its own: modules that loaded without torch must not outlive the test.
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from banditlab.cli import main\n"
+        f"sys.exit(main({[*words, '--dry-run']!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        'banditlab: torch is not installed. Remedy: pip install "banditlab[llm]".\n'
+    )

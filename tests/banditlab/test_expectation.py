@@ -54,6 +54,15 @@ def test_grpo_moves_a_class_by_the_finite_binomial_sum():
     assert expected == pytest.approx(0.209, abs=5e-4)
 
 
+def test_a_reward_whose_probability_underflows_is_left_out_of_the_group():
+    logits, reward = np.array([0.0, -800.0]), np.array([1.0, 0.0])
+    np.testing.assert_array_equal(expected_update(RULES["raw_reward"], logits, reward, 2), 0.0)
+    # The arm that is never drawn would still be judged against a partner that is correct.
+    np.testing.assert_array_equal(
+        expected_advantage(RULES["group_mean"], softmax(logits), reward, 2), [0.0, -0.5]
+    )
+
+
 def test_shapes_and_infinite_logits_are_refused():
     with pytest.raises(ValueError, match=r"expected_update: `reward` must be of the shape"):
         expected_update(RULES["raw_reward"], LOGITS, REWARD[:2], 1)

@@ -195,6 +195,35 @@ def test_success_probability_1e_300_neither_underflows_nor_drifts():
     np.testing.assert_allclose(log_odds, -300 * math.log(10.0) + 5 * 20.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("total", [2301.0, 3000.0])
+def test_a_given_arm_of_a_huge_class_remembers_where_it_was(total):
+    """One arm of e^2302 moved in three rounds is where one round of three times the step puts it.
+
+    Its probability underflows until the last round; an arm that is forgotten moves no mass at all.
+    """
+    problem = BanditProblem(
+        log_count=np.full((1, 2), 2302.0), log_mass=np.log([[0.5, 0.5]]), reward=[[1.0, 0.0]]
+    )
+    arm = np.zeros((1, 1, 1), dtype=int)
+    mass = []
+    for num_rounds in (3, 1):
+        policy = LumpedSoftmax(problem, 1)
+        for _ in range(num_rounds):
+            step(
+                policy,
+                RULES["raw_reward"],
+                np.zeros((1, 1), dtype=int),
+                group_size=1,
+                step_size=total / num_rounds,
+                arms=arm,
+            )
+        mass.append(policy.class_mass())
+    np.testing.assert_allclose(mass[0], mass[1], rtol=1e-9)
+    # log(probability of the arm / mass of the rest) = log(1/2) - 2302 + total.
+    weight = math.exp(min(total - 2302.0, 700.0)) / 2
+    np.testing.assert_allclose(mass[0][0, 0, 0], (0.5 + weight) / (1 + weight), rtol=1e-9)
+
+
 def test_given_and_drawn_arms_do_not_mix():
     policy = LumpedSoftmax(rare_correct(2, 0.3), 1)
     contexts = np.zeros((1, 1), int)

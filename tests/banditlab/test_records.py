@@ -7,6 +7,7 @@ from banditlab.records import (
     Record,
     claim_run_folder,
     provenance,
+    without_path,
     write_atomically,
     write_json,
 )
@@ -30,6 +31,18 @@ def test_foreign_files_are_never_mixed_with_a_run(tmp_path):
     with pytest.raises(ValueError, match=r"`out` must be a new or empty folder"):
         claim_run_folder(tmp_path, {}, "train")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("below", [(), ("run",), ("some", "run")])
+def test_a_file_is_no_run_folder_and_holds_none(tmp_path, below):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(
+        ValueError,
+        match=r"^claim_run_folder: `out` must be a new or empty folder, got \S+, where notes.txt "
+        r"is a file\. Choose another --out\.$",
+    ):
+        claim_run_folder(tmp_path.joinpath("notes.txt", *below), {}, "train")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_what_a_kill_left_of_the_configuration_does_not_block_the_folder(tmp_path):
@@ -66,5 +79,30 @@ def test_a_record_is_read_back_as_it_was(tmp_path):
 
 
 def test_provenance_holds_no_path_of_the_machine(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/somewhere/bin/banditlab", "rules"])
-    assert provenance(seed=1)["command"] == "banditlab rules"
+    words = ["simulate", "--rule", "clip", "--out", "/x/y"]
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/banditlab", *words])
+    assert provenance(seed=1)["command"] == "banditlab simulate --rule clip --out y"
+
+
+@pytest.mark.parametrize(
+    ("word", "published"),
+    [
+        ("/x/y", "y"),
+        ("/x/y/", "y"),
+        ("--out=/x/y", "--out=y"),
+        ("~/runs/y", "y"),
+        ("../other/rows.jsonl", "rows.jsonl"),
+        ("here/rows.jsonl", "rows.jsonl"),
+        ("--dataset=here/rows.jsonl", "--dataset=rows.jsonl"),
+        ("openai/gsm8k:main", "openai/gsm8k:main"),
+        ("--model=nobody/small", "--model=nobody/small"),
+        ("clip_high=0.28", "clip_high=0.28"),
+        ("embedded", "embedded"),
+        (".", "."),
+    ],
+)
+def test_a_path_keeps_its_last_part_and_a_hub_name_stays(word, published, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "rows.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert without_path(word) == published

@@ -8,6 +8,7 @@ from banditlab.lumped import LumpedSoftmax
 from banditlab.problems import from_pass_rates, rare_correct
 from banditlab.rules import RULES, get_rule
 from banditlab.simulate import SimulationConfig, simulate, step
+from banditlab.softmax import DenseSoftmax
 
 
 def small_config(**changes) -> SimulationConfig:
@@ -76,11 +77,55 @@ def test_heldout_prompts_are_recorded_but_not_trained_on():
     assert {curve.shape for curve in record.curves.values()} == {(5, 5)}
 
 
-def test_batches_take_each_prompt_at_most_once_and_all_in_the_long_run():
+def drawn_batches(monkeypatch) -> np.ndarray:
+    """Prompts of every batch of two among six that a simulation takes, [batches, 2]."""
+    batches = []
+
+    def recording_step(policy, rule, contexts, **options):
+        batches.append(contexts)
+        return step(policy, rule, contexts, **options)
+
+    monkeypatch.setattr("banditlab.simulate.step", recording_step)
     problem = from_pass_rates(np.full(6, 0.4), shared_kernel=1.0)
-    config = small_config(batch_size=2, num_steps=40, num_runs=2)
-    record = simulate(problem, RULES["raw_reward"], config)
-    assert (record.curves["pass_rate"][:, -1] > 0.4).all()
+    simulate(problem, RULES["raw_reward"], small_config(batch_size=2, num_steps=50, num_runs=100))
+    return np.concatenate(batches)
+
+
+def largest_z_of_prompts(batches: np.ndarray) -> float:
+    """Largest |z| of the number of batches that hold a prompt, against a share of 2/6."""
+    num_batches = len(batches)
+    count = np.bincount(batches.ravel(), minlength=6)
+    return np.abs((count - num_batches / 3) / math.sqrt(num_batches * 2 / 9)).max()
+
+
+def test_batches_take_each_prompt_at_most_once_and_all_alike(monkeypatch):
+    """|z| < 4 for each of six prompts (false-alarm rate 4e-4 in all)."""
+    batches = drawn_batches(monkeypatch)
+    assert batches.shape == (100 * 50, 2)
+    assert (batches[:, 0] != batches[:, 1]).all()
+    assert largest_z_of_prompts(batches) < 4
+
+
+def test_batches_that_favour_some_prompts_are_found(monkeypatch):
+    """The mutant takes neighbours, so that the first and the last prompt come half as often."""
+    monkeypatch.setattr(
+        "banditlab.simulate._draw_batch",
+        lambda num_train, num_runs, batch_size, rng: (
+            rng.integers(num_train - 1, size=(num_runs, 1)) + np.arange(batch_size)
+        ),
+    )
+    assert largest_z_of_prompts(drawn_batches(monkeypatch)) > 8
+
+
+def test_batches_drawn_with_replacement_are_found(monkeypatch):
+    monkeypatch.setattr(
+        "banditlab.simulate._draw_batch",
+        lambda num_train, num_runs, batch_size, rng: rng.integers(
+            num_train, size=(num_runs, batch_size)
+        ),
+    )
+    with pytest.raises(ValueError, match=r"step: `contexts` must be distinct within a run"):
+        drawn_batches(monkeypatch)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
@@ -111,12 +156,40 @@ def test_unanimous_groups_give_no_signal():
         ({"group_size": 1}, r"`group_size` must be at least 2 for grpo, got 1"),
         ({"batch_size": 7}, r"`batch_size` must be between 0 \(all\) and the 1 prompts"),
         ({"step_size": math.inf}, r"`step_size` must be a finite number"),
+        ({"seed": -1}, r"^simulate: `seed` must be at least 0, got -1\. Give a whole number\.$"),
         ({"policy": "lumpt"}, r"`policy` must be a known policy.*'lumped'"),
     ],
 )
 def test_bad_configurations_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         simulate(rare_correct(3, 0.1), RULES["grpo"], small_config(**changes))
+
+
+def test_arms_too_many_to_number_are_refused_before_a_dense_run():
+    with pytest.raises(
+        ValueError,
+        match=r"^arm_class: `log_count` must be small enough for at most 10000000 arms in all, got "
+        r"log-counts up to 2\.303e\+05\. Use the lumped policy, which never numbers the arms\.$",
+    ):
+        small_config(policy="dense").require_valid(rare_correct(100_000, 0.1), RULES["grpo"])
+
+
+@pytest.mark.parametrize("policy", [LumpedSoftmax, DenseSoftmax])
+def test_a_prompt_that_comes_twice_in_a_batch_is_refused(policy):
+    problem = from_pass_rates(np.full(3, 0.4), shared_kernel=1.0, log10_arms=1)
+    with pytest.raises(
+        ValueError,
+        match=r"^step: `contexts` must be distinct within a run, got a prompt that comes twice in "
+        r"a batch\. Draw the prompts of a batch without replacement\.$",
+    ):
+        step(
+            policy(problem, 2),
+            get_rule("grpo"),
+            np.array([[0, 1, 2], [2, 0, 2]]),
+            group_size=2,
+            step_size=0.1,
+            rng=np.random.default_rng(0),
+        )
 
 
 def test_a_step_needs_randomness_or_arms():

@@ -55,6 +55,13 @@ def test_a_run_that_stopped_is_marked():
     assert not any(line.get_marker() == "x" for line in axes[0].get_lines())
 
 
+def test_a_panel_whose_runs_all_stopped_has_marks_and_no_mean():
+    stopped = [p for p in POINTS if p.source != "model" or p.cell != "clip" or p.update < 20]
+    lines = pictures(stopped)["compare_clip"].get_axes()[0].get_lines()
+    assert sum(line.get_marker() == "x" for line in lines) == 4
+    assert not any(line.get_linewidth() == 1.8 for line in lines)
+
+
 def test_the_same_table_gives_the_same_files(tmp_path):
     for folder in ("one", "two"):
         write_pictures(POINTS, tmp_path / folder)

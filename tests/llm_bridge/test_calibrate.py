@@ -1,79 +1,140 @@
-"""Estimators of the base model's numbers, on cases where the truth is known."""
+"""What is measured on the base model, against the model itself."""
+
+import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from llm_bridge.calibrate import shared_kernel_from_blocks, smoothed_pass_rates
-
-
-def test_smoothed_rates_stay_inside_and_keep_the_mean():
-    rng = np.random.default_rng(0)
-    truth = rng.beta(2.0, 4.0, 4000)
-    counts = rng.binomial(16, truth)
-    smoothed = smoothed_pass_rates(counts, 16)
-    assert smoothed.min() > 0
-    assert smoothed.max() < 1
-    assert smoothed.mean() == pytest.approx((counts / 16).mean(), rel=1e-12)
-    # Shrinkage is worth it: nearer to the truth than the raw shares are.
-    assert np.mean((smoothed - truth) ** 2) < np.mean((counts / 16 - truth) ** 2)
-
-
-def test_smoothing_finds_the_prior_it_was_drawn_from():
-    rng = np.random.default_rng(1)
-    counts = rng.binomial(16, rng.beta(2.0, 4.0, 100_000))
-    smoothed = smoothed_pass_rates(counts, 16)
-    # Posterior mean under Beta(2, 4): (count + 2) / (16 + 6); Beta(1, 1) would be the mutant.
-    np.testing.assert_allclose(smoothed, (counts + 2) / 22, atol=0.005)
-    assert np.abs(smoothed - (counts + 1) / 18).max() > 0.02
+from banditlab.advantages import leave_one_out
+from llm_bridge.base_statistics import shared_kernel_from_blocks
+from llm_bridge.calibrate import (
+    _blocks,
+    measure_base,
+)
+from llm_bridge.evaluate import decode_responses
+from llm_bridge.forward import token_log_prob
+from llm_bridge.models import load_policy
+from llm_bridge.rewards import Grader
+from llm_bridge.rollout import sample_rollouts
+from llm_bridge.surrogate import mean_gradient
+from llm_bridge.tasks import Task, encode_prompts, load_task
 
 
-def test_one_rate_for_all_is_smoothed_to_the_mean():
-    counts = np.random.default_rng(2).binomial(16, np.full(2000, 0.3))
-    assert smoothed_pass_rates(counts, 16).std() < 0.02
+def one_prompt_task(size: int) -> Task:
+    words = tuple(str(i) for i in range(size))
+    return Task(name="task", questions=words, answers=words, prompts=words)
 
 
-def test_a_model_that_is_never_right_is_refused():
-    with pytest.raises(
-        ValueError, match=r"`num_correct` must be neither all 0 nor all num_samples"
+@pytest.mark.parametrize("size", [1, 5, 16, 33, 512])
+def test_blocks_hold_each_prompt_once_and_differ_by_at_most_one(size):
+    blocks_found = _blocks(one_prompt_task(size))
+    prompts = [i for block in blocks_found for i in range(block.start, block.stop)]
+    assert prompts == list(range(size))
+    lengths = {block.stop - block.start for block in blocks_found}
+    assert max(lengths) - min(lengths) <= 1
+
+
+class StubGrader:
+    """Grades every response alike."""
+
+    def __init__(self, reward: float) -> None:
+        self.reward = reward
+
+    def grade(self, completions, golds):
+        return np.full(len(completions), self.reward)
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return load_policy("embedded")
+
+
+def measure(policy, grader, **changes):
+    options = {"num_samples": 4, "num_prompts": 4, "group_size": 2, "max_new_tokens": 40, "seed": 0}
+    task, heldout = (load_task("embedded", split=name, take=12) for name in ("train", "heldout"))
+    return measure_base(policy, task, heldout, grader=grader, **{**options, **changes})
+
+
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_a_base_model_that_is_always_alike_is_refused(policy, reward):
+    with pytest.raises(ValueError, match=r"`num_correct` must be neither all 0 nor all"):
+        measure(policy, StubGrader(reward))
+
+
+def test_one_sample_per_prompt_is_refused(policy):
+    with pytest.raises(ValueError, match=r"measure_base: `num_samples` must be at least 2"):
+        measure(policy, StubGrader(0.0), num_samples=1)
+
+
+def test_a_kernel_that_is_not_above_zero_is_refused(policy, monkeypatch):
+    monkeypatch.setattr(
+        "llm_bridge.calibrate.shared_kernel_from_blocks", lambda *_: (-3.0, 25.0, None)
+    )
+    with (
+        Grader() as grader,
+        pytest.raises(ValueError, match=r"kernel of -3 \+- 25. Raise --base-s"),
     ):
-        smoothed_pass_rates(np.zeros(5), 16)
+        measure(policy, grader)
 
 
-def blocks(rng, mean, noise, count):
-    return mean + noise * rng.normal(size=(count, mean.size))
+def test_a_model_too_large_to_measure_is_refused_with_the_size(policy, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(ValueError, match=r"`policy` must be small enough.*121,536 parameters"):
+        measure(policy, StubGrader(0.0))
 
 
-def test_the_shared_kernel_is_the_scaled_product_of_the_mean_gradients():
-    rng = np.random.default_rng(3)
-    train, heldout = rng.normal(size=50), rng.normal(size=50)
-    kernel, error, cosine = shared_kernel_from_blocks(
-        blocks(rng, train, 0.0, 4), blocks(rng, heldout, 0.0, 4), 0.2, 0.25
+def test_the_same_seed_measures_the_same_numbers_and_leaves_the_model_alone(policy):
+    before = [value.clone() for value in policy.model.parameters()]
+    with Grader() as grader:
+        first, again = (measure(policy, grader) for _ in range(2))
+    assert first == again
+    assert all(torch.equal(a, b) for a, b in zip(before, policy.model.parameters(), strict=True))
+    assert all(value.grad is None for value in policy.model.parameters())
+
+
+def test_one_small_step_moves_the_heldout_pass_rate_as_the_kernel_says(policy):
+    """Exact gradients by importance weights: d P_heldout along grad P_train, on fixed responses.
+
+    A step of size h along the train gradient changes the held-out reward, re-weighted from the
+    base policy's own responses, by h * kernel * slopes; half of that is rejected.
+    """
+    with Grader() as grader:
+        train, heldout = (load_task("embedded", split=n, take=48) for n in ("train", "heldout"))
+        generator = torch.Generator().manual_seed(1)
+
+        def rollout_of(task):
+            rollout = sample_rollouts(
+                policy.model,
+                encode_prompts(task, policy.tokenizer),
+                group_size=16,
+                max_new_tokens=40,
+                eos_token_id=policy.eos_token_id,
+                pad_token_id=policy.pad_token_id,
+                generator=generator,
+            )
+            golds = [gold for gold in task.answers for _ in range(16)]
+            reward = grader.grade(decode_responses(policy, rollout), golds).reshape(-1, 16)
+            return rollout, leave_one_out(reward)
+
+        (train_rollout, train_advantage), (rollout, advantage) = map(rollout_of, (train, heldout))
+    gradients = [
+        mean_gradient(policy.model, part, torch.from_numpy(weight))
+        for part, weight in ((train_rollout, train_advantage), (rollout, advantage))
+    ]
+    kernel, _, _ = shared_kernel_from_blocks(
+        gradients[0][None].double().numpy(), gradients[1][None].double().numpy(), 0.2, 0.25
     )
-    assert kernel == pytest.approx(train @ heldout / 0.05, rel=1e-10)
-    assert error == pytest.approx(0.0, abs=1e-10)
-    expected = train @ heldout / np.linalg.norm(train) / np.linalg.norm(heldout)
-    assert cosine == pytest.approx(expected, rel=1e-10)
-
-
-def test_one_block_says_nothing_of_the_error():
-    one = np.ones((1, 5))
-    assert shared_kernel_from_blocks(one, one, 0.2, 0.2)[1:] == (None, None)
-
-
-def test_its_standard_error_is_true():
-    """Spread over 400 repetitions within 15 % of the mean stated error; half of it is rejected."""
-    rng = np.random.default_rng(4)
-    mean = rng.normal(size=30)
-    kernels, errors = zip(
-        *(
-            shared_kernel_from_blocks(
-                blocks(rng, mean, 2.0, 16), blocks(rng, mean, 2.0, 16), 0.2, 0.2
-            )[:2]
-            for _ in range(400)
-        ),
-        strict=True,
-    )
-    assert np.std(kernels) == pytest.approx(np.mean(errors), rel=0.15)
-    assert np.std(kernels) != pytest.approx(0.5 * np.mean(errors), rel=0.15)
-    bias = (np.mean(kernels) - mean @ mean / 0.04) / (np.std(kernels) / 20)
-    assert abs(bias) < 4
+    step = 1e-4
+    moved = copy.deepcopy(policy.model)
+    vector = torch.nn.utils.parameters_to_vector(moved.parameters()) + step * gradients[0]
+    torch.nn.utils.vector_to_parameters(vector, moved.parameters())
+    with torch.no_grad():
+        rows = torch.arange(advantage.size)
+        part = rollout.part(rows)
+        change = token_log_prob(moved, part).double() - token_log_prob(policy.model, part).double()
+    log_ratio = change.sum(dim=1).numpy()
+    observed = (np.expm1(log_ratio) * advantage.ravel()).mean()
+    assert observed == pytest.approx(step * kernel * 0.05, rel=0.02)
+    assert observed != pytest.approx(0.5 * step * kernel * 0.05, rel=0.02)

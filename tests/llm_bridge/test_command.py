@@ -85,10 +85,11 @@ def test_a_dry_run_prints_configuration_and_estimate_and_writes_nothing(
 ):
     monkeypatch.chdir(tmp_path)
     arguments = ["--model", model_folder, "--dataset", ROWS_FILE, *TINY, "--dry-run"]
-    assert run(*arguments) == 0
+    assert run(*arguments, "--rule", "grpo", "--hyper", "ddof=0") == 0
     text = capsys.readouterr().out
     config, end = json.JSONDecoder().raw_decode(text)
     assert config["num_prompts"] == 4
+    assert '"ddof": 0,' in text
     for name in ("run folder", "parameters", "an update", "whole run", "memory"):
         assert f"\n{name}  " in text[end:]
     assert list(tmp_path.iterdir()) == []
@@ -100,7 +101,7 @@ def test_a_dry_run_prints_configuration_and_estimate_and_writes_nothing(
         (["--rule", "grop"], "Did you mean 'grpo'? There are: raw_reward, group_mean,"),
         (["--group-size", "1"], "`group_size` must be at least 2 for group_mean"),
         (["--rule", "clip", "--hyper", "clip_low=3"], "`clip_low` must be a finite number in"),
-        (["--hyper", "clip_high"], "train: `--hyper` must be NAME=NUMBER, got 'clip_high'"),
+        (["--hyper", "clip_high"], "train: `hyper` must be NAME=NUMBER, got 'clip_high'"),
         (["--model", "./no_such_model"], "got './no_such_model', which does not exist"),
         (["--model", "nobody/no-such"], "Without network, pass a folder with --model PATH."),
         (["--dataset", "no_such.jsonl"], "`dataset` must be an existing file or folder"),
@@ -139,11 +140,3 @@ def test_a_run_that_blows_up_ends_with_exit_code_1(tmp_path, capsys):
     )
     assert "the run blew up at update" in capsys.readouterr().err
     assert (out / "stopped.json").exists()
-
-
-def test_a_missing_library_is_answered_with_the_extra(tmp_path, capsys, monkeypatch):
-    for name in ("llm_bridge.estimate", "llm_bridge.train"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert run("--out", tmp_path / "run") == 2
-    assert "pip install 'banditlab[llm]'" in capsys.readouterr().err

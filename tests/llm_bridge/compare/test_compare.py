@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,14 @@ import pytest
 from banditlab.cli import main
 from llm_bridge.calibrate import BaseMeasurement
 from llm_bridge.compare.plan import CELLS, ComparePlan
-from llm_bridge.compare.predictions import penalty_stability, simulate_cell, theory_points
+from llm_bridge.compare.predictions import (
+    _record_every,
+    penalty_stability,
+    simulate_cell,
+    theory_points,
+)
 
+ROWS_FILE = Path(__file__).parent.parent / "data" / "rows.jsonl"
 BASE = BaseMeasurement(
     train_pass_rates=[0.2, 0.4, 0.5, 0.3] * 8,
     heldout_pass_rates=[0.25, 0.35] * 8,
@@ -44,6 +51,8 @@ def test_compare_writes_everything_and_reuses_it(tmp_path, capsys):
     assert ("clip", "theory") not in sources
     assert {("clip", "model"), ("clip", "simulation")} <= sources
     manifest = json.loads((out / "manifest.json").read_text())
+    assert str(tmp_path) not in (out / "manifest.json").read_text()
+    assert len(manifest["commits_of_runs"]) == 1
     assert manifest["base"]["shared_kernel_se"] > 0
     assert len(manifest["scoreboard"]) == 2
 
@@ -56,6 +65,8 @@ def test_compare_writes_everything_and_reuses_it(tmp_path, capsys):
 
     assert main(compare_words(out, "--seed", "7")) == 2
     assert "it differs in seed" in capsys.readouterr().err
+    assert main(compare_words(out / "compare.csv")) == 2
+    assert "is a file. Choose another --out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -66,6 +77,7 @@ def test_compare_writes_everything_and_reuses_it(tmp_path, capsys):
         (["--group-size", "1"], "`group_size` must be at least 2 for clip"),
         (["--model", "no/such/folder"], "no/such/folder"),
         (["--workers", "0"], "`workers` must be at least 1"),
+        (["--dataset", str(ROWS_FILE)], "Name held-out prompts with --eval-dataset or"),
     ],
 )
 def test_bad_input_is_answered_before_anything_is_written(tmp_path, capsys, more, message):
@@ -95,3 +107,14 @@ def test_the_base_model_alone_says_where_inner_steps_on_the_penalty_break():
     assert not high["is_batch_stable"]
     # 1 / (multiplier * gram_top) with multiplier 0.5.
     assert low["largest_stable_learning_rate"] == pytest.approx(1 / (0.5 * 40.0))
+
+
+@pytest.mark.parametrize("eval_every", [1, 2, 5, 7, 10, 11, 24])
+def test_every_evaluation_meets_a_simulated_point(eval_every):
+    assert eval_every % _record_every(eval_every) == 0
+
+
+def test_numbers_that_are_none_are_answered_with_an_example(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "--learning-rates", "abc"])
+    assert "must be numbers separated by commas" in capsys.readouterr().err

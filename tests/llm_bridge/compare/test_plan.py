@@ -33,6 +33,8 @@ def test_every_cell_rate_and_seed_is_run_once_under_its_own_name():
         ({"learning_rates": ()}, r"`learning_rates` must be not empty"),
         ({"num_seeds": 1}, r"`num_seeds` must be at least 2, got 1"),
         ({"group_size": 1}, r"`group_size` must be at least 2 for group_mean"),
+        ({"cells": ("clip", "clip")}, r"`cells, learning_rates` must be distinct"),
+        ({"learning_rates": (0.01, 0.01)}, r"`cells, learning_rates` must be distinct"),
         ({"num_updates": 0}, r"`num_updates` must be at least 1"),
     ],
 )

@@ -1,6 +1,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -54,3 +55,18 @@ def test_the_scoreboard_is_written_as_it_came_out():
     assert float(row["rmse_simulated"]) == pytest.approx(0.2)
     assert row["predicted"] == ""
     assert "+0.400" in scores_table(scores)
+
+
+def test_an_evaluation_without_a_simulated_point_is_refused():
+    points = [*panel(), point("model", "seed 0", 11, 0.5)]
+    with pytest.raises(
+        ValueError, match=r"every evaluation has a simulated point, got none at upd"
+    ):
+        score_panel(points, 20)
+
+
+def test_the_gain_compares_the_same_runs():
+    points = [p for p in panel() if (p.series, p.update) != ("seed 1", 20)]
+    points = [replace(p, pass_rate=0.5) if p.series == "seed 1" else p for p in points]
+    score = score_panel(points, 20)
+    assert (score.base, score.gain) == (0.3, pytest.approx(0.3))
