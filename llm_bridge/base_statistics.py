@@ -1,15 +1,50 @@
-"""Estimators of a base model's numbers: pass rates from counts, one kernel from gradients.
+"""A base model's numbers and their estimators: pass rates from counts, a kernel from gradients.
 
-Numbers in, numbers out; `calibrate` draws the samples.
+Numbers in, numbers out, without torch; `calibrate` draws the samples.
 
 Shapes: P prompts, N blocks of prompts, D parameters.
 """
 
 import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from banditlab.validation import require
+
+
+@dataclass(frozen=True)
+class BaseMeasurement:
+    """Numbers of the base model that the simulator and theory are given.
+
+    Attributes:
+        train_pass_rates: smoothed pass rate of each prompt trained on, [P_train].
+        heldout_pass_rates: smoothed pass rate of each held-out prompt, [P_heldout].
+        num_samples: responses drawn for each prompt.
+        shared_kernel: k, shift of log-odds (nats) per unit of learning_rate * coefficient.
+        shared_kernel_se: its standard error, from the spread over blocks of prompts; None with a
+            single block.
+        gradient_cosine: cosine of the two gradients, corrected for their sampling noise; None
+            where that noise hides their length.
+        score_norm: mean squared norm of grad log_prob of a response: the response's kernel with
+            itself.
+        score_gram_top: largest eigenvalue of the mean outer product of those gradients over the
+            responses of one update; it decides when inner steps on the penalty are stable.
+    """
+
+    train_pass_rates: list[float]
+    heldout_pass_rates: list[float]
+    num_samples: int
+    shared_kernel: float
+    shared_kernel_se: float | None
+    gradient_cosine: float | None
+    score_norm: float
+    score_gram_top: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The measurement as JSON can write it."""
+        return asdict(self)
 
 
 def smoothed_pass_rates(num_correct: np.ndarray, num_samples: int) -> np.ndarray:

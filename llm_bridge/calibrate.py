@@ -11,7 +11,6 @@ Shapes: P prompts, N blocks of prompts, D parameters.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +19,11 @@ import torch
 
 from banditlab.advantages import leave_one_out
 from banditlab.validation import require
-from llm_bridge.base_statistics import shared_kernel_from_blocks, smoothed_pass_rates
+from llm_bridge.base_statistics import (
+    BaseMeasurement,
+    shared_kernel_from_blocks,
+    smoothed_pass_rates,
+)
 from llm_bridge.evaluate import decode_responses
 from llm_bridge.models import Policy
 from llm_bridge.rewards import Grader
@@ -30,39 +33,6 @@ from llm_bridge.tasks import Task, encode_prompts
 
 _MOST_BLOCKS = 16
 _FLOAT32_BYTES = 4
-
-
-@dataclass(frozen=True)
-class BaseMeasurement:
-    """Numbers of the base model that the simulator and theory are given.
-
-    Attributes:
-        train_pass_rates: smoothed pass rate of each prompt trained on, [P_train].
-        heldout_pass_rates: smoothed pass rate of each held-out prompt, [P_heldout].
-        num_samples: responses drawn for each prompt.
-        shared_kernel: k, shift of log-odds (nats) per unit of learning_rate * coefficient.
-        shared_kernel_se: its standard error, from the spread over blocks of prompts; None with a
-            single block.
-        gradient_cosine: cosine of the two gradients, corrected for their sampling noise; None
-            where that noise hides their length.
-        score_norm: mean squared norm of grad log_prob of a response: the response's kernel with
-            itself.
-        score_gram_top: largest eigenvalue of the mean outer product of those gradients over the
-            responses of one update; it decides when inner steps on the penalty are stable.
-    """
-
-    train_pass_rates: list[float]
-    heldout_pass_rates: list[float]
-    num_samples: int
-    shared_kernel: float
-    shared_kernel_se: float | None
-    gradient_cosine: float | None
-    score_norm: float
-    score_gram_top: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """The measurement as JSON can write it."""
-        return asdict(self)
 
 
 def _blocks(task: Task) -> list[slice]:

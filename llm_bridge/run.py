@@ -6,6 +6,8 @@ checkpoint needs no generator's state, and an evaluation never changes what trai
 Shapes: P prompts.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +34,24 @@ class Run:
     prompts: list[list[int]]
     eval_tasks: dict[str, Task]
     grader: Grader
+
+
+@contextmanager
+def torch_threads(num_threads: int | None) -> Iterator[None]:
+    """Set the threads of torch during a `with` block; they are part of what makes a run repeatable.
+
+    Args:
+        num_threads: threads; None leaves them as they are.
+
+    Yields:
+        Once; the count of before comes back at the end.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seed_of(config: TrainConfig, purpose: int, index: int) -> int:

@@ -2,8 +2,8 @@
 
 A run folder holds config.json, provenance.json (versions, thread count), metrics.jsonl, the last
 two checkpoints, and at the end model/ (a Transformers folder) and summary.json, or stopped.json
-if the run blew up. Every random number comes from (seed, purpose, update), so a run that was
-killed and goes on from a checkpoint gives the same bits.
+if the run blew up; while a process works on it, also lock. Every random number comes from (seed,
+purpose, update), so a run that was killed and goes on from a checkpoint gives the same bits.
 
 Shapes: P prompts, G group (rollouts per prompt).
 """
@@ -12,8 +12,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from banditlab.rules import group_advantage, score_weight
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate import decode_responses, evaluate
+from llm_bridge.lock import lock_run_folder
 from llm_bridge.metrics import (
     MetricsFile,
     describe_evaluation,
@@ -36,7 +36,15 @@ from llm_bridge.metrics import (
 from llm_bridge.models import save_policy
 from llm_bridge.rewards import Grader
 from llm_bridge.rollout import sample_rollouts
-from llm_bridge.run import EVALUATION, SAMPLES, Run, choose_prompts, make_generator, prepare_run
+from llm_bridge.run import (
+    EVALUATION,
+    SAMPLES,
+    Run,
+    choose_prompts,
+    make_generator,
+    prepare_run,
+    torch_threads,
+)
 from llm_bridge.surrogate import SurrogateStats, accumulate_gradient
 
 SUMMARY_FILE = "summary.json"
@@ -180,10 +188,7 @@ def _run_updates(run: Run, out: Path, progress: bool) -> None:
         bar.set_postfix(shown)
 
     with tqdm(
-        total=config.num_updates,
-        initial=done,
-        unit="update",
-        disable=None if progress else True,
+        total=config.num_updates, initial=done, unit="update", disable=None if progress else True
     ) as bar:
         if done == 0:
             log(run_evaluation(run, 0))
@@ -229,18 +234,25 @@ def _summarize(out: Path) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _threads(num_threads: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(num_threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _is_finished(out: Path) -> bool:
+    if (out / STOPPED_FILE).exists():
+        raise _stopped_error(out)
+    return (out / SUMMARY_FILE).exists()
+
+
+def _recorded_threads(out: Path, wanted: int | None) -> int | None:
+    # Other thread counts sum in another order: the bits would differ.
+    path = out / PROVENANCE_FILE
+    return json.loads(path.read_text())["num_threads"] if path.exists() else wanted
 
 
 def train(
-    config: TrainConfig, out: Path, *, progress: bool = True, grader: Grader | None = None
+    config: TrainConfig,
+    out: Path,
+    *,
+    progress: bool = True,
+    grader: Grader | None = None,
+    wait_seconds: float = 0.0,
 ) -> Path:
     """Train a model, or go on with a run that was interrupted; a finished run is reused.
 
@@ -250,34 +262,39 @@ def train(
         progress: whether a terminal gets a progress bar.
         grader: a grader that several runs of one process share, left open; by default the run
             has its own.
+        wait_seconds: how long to wait for another process that works on the folder.
 
     Returns:
         The run folder.
 
     Raises:
-        ValueError: bad configuration, model or dataset, or a folder of another run; nothing is
-            written then.
+        ValueError: bad configuration, model or dataset, a folder of another run, or one that
+            another process works on; nothing is written then.
         FloatingPointError: the run blew up, now or when it ran before; stopped.json says where.
     """
     out = Path(out)
     config = config.resolved()
-    num_threads = config.num_threads
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         claim_run_folder(out, config.as_dict(), "train")
-        if (out / SUMMARY_FILE).exists():
+        if _is_finished(out):
             return out
-        if (out / STOPPED_FILE).exists():
-            raise _stopped_error(out)
-        if (out / PROVENANCE_FILE).exists():
-            # Other thread counts sum in another order: the bits would differ.
-            num_threads = json.loads((out / PROVENANCE_FILE).read_text())["num_threads"]
-    with _threads(num_threads), Grader() if grader is None else nullcontext(grader) as grader:
+        with lock_run_folder(out, wait_seconds=wait_seconds):
+            # A folder that is held is told before a model is loaded, which may be a large one.
+            pass
+    with Grader() if grader is None else nullcontext(grader) as grader:
         run = prepare_run(config, grader)
         claim_run_folder(out, config.as_dict(), "train")
-        if not (out / PROVENANCE_FILE).exists():
-            threads = torch.get_num_threads()
-            write_json(out / PROVENANCE_FILE, provenance(num_threads=threads, seed=config.seed))
-        _run_updates(run, out, progress)
-        save_policy(run.policy, out / MODEL_FOLDER)
-        write_json(out / SUMMARY_FILE, _summarize(out))
+        with (
+            lock_run_folder(out, wait_seconds=wait_seconds),
+            torch_threads(_recorded_threads(out, config.num_threads)),
+        ):
+            # Another process may have come to the end of the run before the lock was free.
+            if _is_finished(out):
+                return out
+            if not (out / PROVENANCE_FILE).exists():
+                threads = torch.get_num_threads()
+                write_json(out / PROVENANCE_FILE, provenance(num_threads=threads, seed=config.seed))
+            _run_updates(run, out, progress)
+            save_policy(run.policy, out / MODEL_FOLDER)
+            write_json(out / SUMMARY_FILE, _summarize(out))
     return out

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from banditlab.records import Record
 from figures.tables import CurvePoint
-from llm_bridge.calibrate import BaseMeasurement
+from llm_bridge.base_statistics import BaseMeasurement
 from llm_bridge.compare.plan import CELLS, Cell, ComparePlan
 from llm_bridge.compare.predictions import simulation_points, theory_points
 

@@ -11,7 +11,7 @@ from banditlab.records import Record
 from banditlab.rules import RULES, get_rule
 from banditlab.simulate import SimulationConfig, simulate
 from figures.tables import CurvePoint
-from llm_bridge.calibrate import BaseMeasurement
+from llm_bridge.base_statistics import BaseMeasurement
 from llm_bridge.compare.plan import Cell, ComparePlan
 
 BAND = (0.05, 0.95)

@@ -24,7 +24,7 @@ from banditlab.records import (
 )
 from banditlab.validation import require
 from figures.tables import write_table
-from llm_bridge.calibrate import BaseMeasurement
+from llm_bridge.base_statistics import BaseMeasurement
 from llm_bridge.compare.gather import gather, is_finished, run_folder
 from llm_bridge.compare.plan import ComparePlan
 from llm_bridge.compare.predictions import penalty_stability

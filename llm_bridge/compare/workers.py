@@ -2,21 +2,25 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from banditlab.records import CURVES_FILE, claim_run_folder
-from llm_bridge.calibrate import BaseMeasurement
+from llm_bridge.base_statistics import BaseMeasurement
 from llm_bridge.compare.gather import is_finished, run_folder, simulation_folder
 from llm_bridge.compare.plan import Cell, ComparePlan
 from llm_bridge.compare.predictions import simulate_cell
 from llm_bridge.config import TrainConfig
 
 _POLL_SECONDS = 0.5
+# Workers of a comparison that was killed end within moments and may still hold a run folder then.
+_LOCK_WAIT_SECONDS = 10.0
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483647"}
 
 
@@ -31,11 +35,30 @@ def use_threads(num_threads: int) -> None:
     torch.set_num_threads(num_threads)
 
 
+def _end_with(parent_sentinel: int) -> None:
+    connection.wait([parent_sentinel])
+    try:
+        # The grader's process; its own way to notice may take the length of a hanging grade.
+        for child in multiprocessing.active_children():
+            child.kill()
+    finally:
+        # Only this ends the whole process from a thread, whatever its main thread is in.
+        os._exit(1)
+
+
+def _start_worker(num_threads: int) -> None:
+    """Tie a worker's life to its parent's: the pool itself leaves workers behind when killed."""
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=[parent.sentinel], daemon=True).start()
+    use_threads(num_threads)
+
+
 def _train_one(config: TrainConfig, out: Path) -> None:
     from llm_bridge.train import train
 
     try:
-        train(config, out, progress=False, grader=_worker_grader())
+        grader = _worker_grader()
+        train(config, out, progress=False, grader=grader, wait_seconds=_LOCK_WAIT_SECONDS)
     except FloatingPointError:
         # The run folder says where it stopped; a collapse is a result.
         return
@@ -115,7 +138,7 @@ def run_everything(
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        num_workers, mp_context=context, initializer=use_threads, initargs=(plan.num_threads,)
+        num_workers, mp_context=context, initializer=_start_worker, initargs=(plan.num_threads,)
     ) as pool:
         try:
             futures = [pool.submit(_train_one, config, folder) for folder, config in runs]

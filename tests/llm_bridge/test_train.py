@@ -1,10 +1,11 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from banditlab.cli import main
+from banditlab.records import claim_run_folder
 from llm_bridge import train as train_module
 from llm_bridge.config import TrainConfig
+from llm_bridge.lock import lock_run_folder
 from llm_bridge.metrics import MetricsFile, is_timing, read_metrics
 from llm_bridge.rewards import Grader
 from llm_bridge.run import (
@@ -47,12 +51,13 @@ SMALL = TrainConfig(
     num_threads=1,
 )
 
+# The grader's process runs what stands outside the block once more.
 TRAIN_PROGRAM = """
 import json, sys
 from pathlib import Path
-from llm_bridge.config import TrainConfig
-from llm_bridge.train import run_update, train
 if __name__ == "__main__":
+    from llm_bridge.config import TrainConfig
+    from llm_bridge.train import train
     train(TrainConfig(**json.loads(sys.argv[1])), Path(sys.argv[2]))
 """
 
@@ -70,6 +75,10 @@ def lasting(folder):
 
 def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def assert_same_run(folder, other):
@@ -195,11 +204,66 @@ def test_a_killed_process_goes_on_to_the_same_bits(uninterrupted, tmp_path):
     while not (out / "checkpoint-00000002.pt").exists() and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.002)
+    # Held still, so that it cannot end before it is killed.
+    process.send_signal(signal.SIGSTOP)
+    before = contents(out)
+    with pytest.raises(ValueError, match=f"no other process works on.*stop process {process.pid}"):
+        train(SMALL, out)
+    assert contents(out) == before
     process.kill()
     _, errors = process.communicate()
     assert process.returncode == -signal.SIGKILL, errors.decode()
     assert not (out / "summary.json").exists()
     assert_same_run(uninterrupted, train(SMALL, out))
+
+
+def test_a_second_process_gets_exit_code_2_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    words = ["train", "--prompts", "4", "--eval-samples", "8", "--out", str(tmp_path / "run")]
+    codes = []
+
+    def start_another(run, out, progress):
+        before = contents(out)
+        with monkeypatch.context() as patch:
+            patch.setattr(train_module, "prepare_run", None)
+            codes.append(main(words))
+        assert contents(out) == before
+        raise Killed
+
+    monkeypatch.setattr(train_module, "_run_updates", start_another)
+    with pytest.raises(Killed):
+        main(words)
+    assert codes == [2]
+    assert (
+        f"train: `out` must be a run folder that no other process works on, got "
+        f"{tmp_path / 'run'}, on which process {os.getpid()} works."
+    ) in capsys.readouterr().err
+
+
+def test_of_two_processes_that_begin_a_run_together_one_is_refused(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with ExitStack() as other:
+
+        def prepare_beside_another(*arguments):
+            claim_run_folder(out, SMALL.resolved().as_dict(), "train")
+            other.enter_context(lock_run_folder(out))
+            return prepare_run(*arguments)
+
+        monkeypatch.setattr(train_module, "prepare_run", prepare_beside_another)
+        with pytest.raises(ValueError, match="no other process works on"):
+            train(SMALL, out)
+        assert set(contents(out)) == {"config.json", "lock"}
+
+
+def test_a_run_that_another_process_ends_meanwhile_is_reused(uninterrupted, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+
+    def prepare_beside_another(*arguments):
+        shutil.copytree(uninterrupted, out)
+        return prepare_run(*arguments)
+
+    monkeypatch.setattr(train_module, "prepare_run", prepare_beside_another)
+    assert train(SMALL, out) == out
+    assert contents(out) == contents(uninterrupted)
 
 
 def test_resuming_without_the_optimizer_would_be_seen(uninterrupted, tmp_path, monkeypatch):
@@ -280,10 +344,10 @@ def test_a_run_that_blows_up_names_the_update_and_writes_nothing_after_it(tmp_pa
     assert max(line["update"] for line in read_metrics(out)) < stopped["update"]
     assert not (out / "model").exists()
     assert not (out / "summary.json").exists()
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = contents(out)
     with pytest.raises(FloatingPointError, match="the run blew up at update"):
         train(config, out)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert contents(out) == before
 
 
 def test_a_metrics_line_with_a_broken_number_is_not_written(tmp_path):

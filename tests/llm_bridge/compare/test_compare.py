@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from banditlab.cli import main
-from llm_bridge.calibrate import BaseMeasurement
+from llm_bridge.base_statistics import BaseMeasurement
 from llm_bridge.compare.plan import CELLS, ComparePlan
 from llm_bridge.compare.predictions import (
     _record_every,
