@@ -77,7 +77,7 @@ class ComparePlan:
     num_seeds: int = 3
     num_prompts: int = 32
     group_size: int = 8
-    num_updates: int = 30
+    num_updates: int = 24
     eval_every: int = 6
     num_eval_samples: int = 2048
     num_base_samples: int = 16
