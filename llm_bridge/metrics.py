@@ -78,6 +78,7 @@ _STATS_FIELDS = (
     "ratio_max",
     "clip_low_fraction",
     "clip_high_fraction",
+    "max_abs_log_ratio",
 )
 
 

@@ -102,8 +102,8 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
     reward = reward.reshape(config.num_prompts, config.group_size)
     times.append(time.perf_counter())
     advantage = group_advantage(rule, reward)
-    stats, gradient_norm = SurrogateStats.at_sampling_policy(), 0.0
-    for _ in range(config.inner_epochs if _has_signal(config, advantage) else 0):
+    stats, gradient_norm, mismatch = SurrogateStats.at_sampling_policy(), 0.0, 0.0
+    for epoch in range(config.inner_epochs if _has_signal(config, advantage) else 0):
         run.optimizer.zero_grad()
         stats = accumulate_gradient(
             policy.model,
@@ -113,6 +113,7 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
             level=config.level,
             temperature=config.temperature,
         )
+        mismatch = stats.log_prob_mismatch if epoch == 0 else mismatch
         gradient_norm = _gradient_norm(policy.model)
         if not math.isfinite(gradient_norm):
             raise FloatingPointError("the gradient is not finite; lower the learning rate")
@@ -125,6 +126,7 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
         "update": update,
         **describe_rollout(rollout, reward, advantage),
         **describe_ratio(stats),
+        "log_prob_mismatch": mismatch,
         "gradient_norm": gradient_norm,
         "num_grade_timeouts": run.grader.num_timeouts - num_timeouts,
         "tokens_per_second": int(rollout.mask.sum()) / (times[3] - times[0]),
