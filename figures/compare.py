@@ -127,12 +127,15 @@ def _legend_handles(points: Sequence[CurvePoint]) -> list[Any]:
     grey = "#444444"
     dotted = {"color": grey, "ls": ":", "ms": 5}
     handles = [
-        Line2D([], [], marker="o", label="model, held-out", **dotted),
-        Line2D([], [], marker="s", mfc="white", label="model, train", **dotted),
+        Line2D([], [], marker="o", label="model, held-out, mean", **dotted),
+        Line2D([], [], marker="s", mfc="white", label="model, train, mean", **dotted),
+        Line2D([], [], color=grey, lw=0.6, ls=":", marker=".", ms=2.5, label="model, one seed"),
         Line2D([], [], color=grey, lw=1.6, label="simulation, held-out"),
         Line2D([], [], color=grey, lw=0.8, alpha=0.6, label="simulation, train"),
         Patch(color=grey, alpha=0.22, lw=0, label="90 % of simulated runs, held-out"),
-        Line2D([], [], color="black", ls="--", label="theory (ODE), held-out; thin: train"),
+        Line2D(
+            [], [], color="black", ls="--", label="theory (ODE, where there is one); thin: train"
+        ),
     ]
     if _is_any_stopped(points):
         stopped = {"ls": "", "marker": "x", "ms": 7, "mew": 2}

@@ -138,7 +138,10 @@ def _run(arguments: Namespace) -> int:
         limit = "at least " if estimate.probe_share < 1 else ""
         print(f"memory       {limit}{estimate.memory_bytes / 2**30:.2f} GiB")
         return 0
+    was_finished = (out / SUMMARY_FILE).exists()
     train(config, out)
+    if was_finished:
+        print(f"reused the finished run in {out}")
     summary = json.loads((out / SUMMARY_FILE).read_text())
     print(f"{config.update_rule!r} on {config.model}: {summary['num_updates']} updates in {out}")
     for name in ("heldout", "train"):
@@ -149,6 +152,14 @@ def _run(arguments: Namespace) -> int:
                 f"{last[name + '_pass_rate']:.3f} (standard error "
                 f"{last[name + '_standard_error']:.3f}, {last[name + '_num_samples']} samples)"
             )
+    if "heldout_pass_rate" not in summary["first_evaluation"]:
+        print("no held-out rows: name them with --eval-dataset or --eval-split")
+    if summary["num_updates_with_signal"] == 0:
+        cut = summary["last_evaluation"]["train_truncated_share"]
+        print(
+            "no update had a signal, so nothing was learned: every group's rewards were alike "
+            f"({cut:.0%} of the last responses were cut at --max-new-tokens)"
+        )
     if summary["num_grade_timeouts"]:
         print(f"{summary['num_grade_timeouts']} grades ran out of time", file=sys.stderr)
     return 0
@@ -156,7 +167,7 @@ def _run(arguments: Namespace) -> int:
 
 train_command = Command(
     name="train",
-    summary="train a language model with an update rule and evaluate it on held-out prompts",
+    summary="Train a language model with an update rule and evaluate it on held-out prompts.",
     example="banditlab train --rule clip --hyper clip_high=0.28 --inner-epochs 4 "
     "--learning-rate 0.03 --updates 40 --out runs/clip",
     add_arguments=_add_arguments,

@@ -121,6 +121,14 @@ def _load_eval_task(config: TrainConfig, tokenizer: Any) -> Task | None:
         is_other = config.eval_dataset is not None
         split = default_eval_split(dataset, None if is_other else config.split)
         if split is None and not is_other:
+            require(
+                config.eval_take is None,
+                "train",
+                "eval_take",
+                "left out where there are no held-out rows",
+                config.eval_take,
+                "Name held-out rows with --eval-dataset or --eval-split",
+            )
             return None
     return load_task(
         dataset,

@@ -231,6 +231,7 @@ def _summarize(out: Path) -> dict[str, Any]:
         "num_updates": evaluations[-1]["update"],
         "first_evaluation": evaluations[0],
         "last_evaluation": evaluations[-1],
+        "num_updates_with_signal": sum(line.get("advantage_abs_mean", 0.0) > 0 for line in lines),
         "num_grade_timeouts": sum(line.get("num_grade_timeouts", 0) for line in lines),
         "seconds_total": seconds,
     }

@@ -84,3 +84,8 @@ def test_the_files_that_the_readme_names_exist():
     linked = re.findall(r"\]\((?!http)([^)#]+)\)", readme) + re.findall(r'src="([^"]+)"', readme)
     assert linked
     assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+def test_no_placeholder_is_left_in_the_documents():
+    for name in ("README.md", "CONTRIBUTING.md", "llm_bridge/embedded/model/README.md"):
+        assert "@@" not in (ROOT / name).read_text()

@@ -45,7 +45,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add(what, "--take", "take", "use the first rows of each split only", type=int)
     add(what, "--max-new-tokens", "max_new_tokens", "limit of a response, tokens", type=int)
     grid = parser.add_argument_group("grid")
-    add(grid, "--cells", "cells", f"configurations, of: {', '.join(CELLS)}", type=_words)
+    known = "; ".join(
+        f"{cell.name} = {cell.rule}, inner epochs {cell.inner_epochs}" for cell in CELLS.values()
+    )
+    add(grid, "--cells", "cells", f"configurations, of: {known}", type=_words)
     add(
         grid,
         "--learning-rates",

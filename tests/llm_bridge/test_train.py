@@ -522,3 +522,10 @@ def test_unanimous_groups_leave_the_model_alone_with_and_without_the_short_cut(r
     for first, second, base in zip(*ends, before, strict=True):
         assert torch.equal(first, base)
         torch.testing.assert_close(second, base, rtol=0.0, atol=1e-6)
+
+
+def test_taking_heldout_rows_where_there_are_none_is_refused(tmp_path):
+    config = replace(SMALL, dataset=str(ROWS_FILE), take=None, eval_take=2)
+    with pytest.raises(ValueError, match=r"`eval_take` must be left out.*--eval-dataset"):
+        train(config, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
