@@ -114,9 +114,10 @@ def test_a_hanging_grade_is_killed_counted_and_leaves_a_healthy_worker():
         (second,) = [child for child in workers() if child.pid not in before]
         assert second.pid != first.pid
         assert limited.grade(["#### 8", "#### 9"], ["8", "8"]).tolist() == [1.0, 0.0]
-        start = time.perf_counter()
+        (third,) = [child for child in workers() if child.pid not in before]
         assert limited.grade([f"#### {HANGING_ANSWER}"], ["18"]).tolist() == [0.0]
-        assert time.perf_counter() - start < 0.5, "a pair that hung is not tried again"
+        # A pair that hung is not tried again: no worker had to be killed for it.
+        assert [child for child in workers() if child.pid not in before] == [third]
         assert limited.num_timeouts == 2, "each completion that hung counts"
     assert {child.pid for child in workers()} == before, "no process is left"
 

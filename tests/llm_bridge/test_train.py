@@ -292,9 +292,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(uninterrupted, tmp_p
 def test_a_finished_run_is_reused_at_once(uninterrupted, monkeypatch):
     monkeypatch.setattr(train_module, "prepare_run", None)
     before = (uninterrupted / "metrics.jsonl").read_bytes()
-    start = time.perf_counter()
     assert train(SMALL, uninterrupted) == uninterrupted
-    assert time.perf_counter() - start < 0.1
     assert (uninterrupted / "metrics.jsonl").read_bytes() == before
 
 
