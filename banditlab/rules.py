@@ -1,196 +1,180 @@
-"""Update rules: an advantage and a score weight, composed and named.
+"""Update rules at work: the functions that a loop calls, the same for every rule.
 
 A rule *is* the weight on the score function, dJ/dlog_prob. `RULES` lists the compositions; the
-simulator and the language model both call `group_advantage` and `score_weight`, and nothing else.
+simulator and the language model both call the functions below, and nothing else:
 
-Shapes: [*, G], the group (rollouts of one prompt) last.
+    state = initial_state(rule, leading_shape)
+    reward = shaped_reward(rule, reward, old_log_prob, ref_log_prob)
+    advantage, state = advantage_and_state(rule, reward, state)
+    weight = score_weight(rule, log_prob, old_log_prob, advantage, multiplier=, ref_log_prob=)
+
+Where a rule has extra rollouts, rewards and advantages have them too, [*, G + extra_rollouts],
+and the loop trains on the first G.
+
+Shapes: [*, G], the group (rollouts of one prompt) last; [*, H], what is remembered of a prompt.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
-from banditlab.advantages import group_mean, leave_one_out, raw, standardized
-from banditlab.validation import require_known, requirement_error
-from banditlab.weights import clipped_weight, policy_gradient_weight, ratio_variance_weight
+from banditlab.reference import kl_estimate, reference_weight
+from banditlab.registry import RULES, get_rule
+from banditlab.update_rule import UpdateRule
+from banditlab.validation import require, require_equal_shapes
+
+__all__ = [
+    "RULES",
+    "UpdateRule",
+    "advantage_and_state",
+    "get_rule",
+    "group_advantage",
+    "initial_state",
+    "score_weight",
+    "shaped_reward",
+]
 
 Array = Any
 
 
-@dataclass(frozen=True)
-class UpdateRule:
-    """One update rule: advantage from rewards, then score weight from log-probs and advantage.
-
-    Attributes:
-        name: name in the registry.
-        advantage: function of reward [*, G] -> advantage [*, G].
-        weight: function of (log_prob, old_log_prob, advantage), each [*] -> weight [*].
-        formula: the objective per sample, ASCII.
-        source: where the rule comes from.
-        advantage_hyper: keyword arguments of `advantage`.
-        weight_hyper: keyword arguments of `weight`.
-        smallest_group: fewest rollouts per prompt for which the advantage says anything.
-    """
-
-    name: str
-    advantage: Callable[..., Array]
-    weight: Callable[..., Array]
-    formula: str
-    source: str
-    advantage_hyper: Mapping[str, float] = field(default_factory=dict)
-    weight_hyper: Mapping[str, float] = field(default_factory=dict)
-    smallest_group: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("advantage_hyper", "weight_hyper"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A mapping proxy cannot be pickled, and worker processes receive rules.
-        return (
-            type(self),
-            (
-                self.name,
-                self.advantage,
-                self.weight,
-                self.formula,
-                self.source,
-                dict(self.advantage_hyper),
-                dict(self.weight_hyper),
-                self.smallest_group,
-            ),
-        )
-
-    @property
-    def hyper(self) -> dict[str, float]:
-        """All hyperparameters by name."""
-        return {**self.advantage_hyper, **self.weight_hyper}
-
-    def with_hyper(self, **hyper: float) -> "UpdateRule":
-        """Return the same rule with other hyperparameters.
-
-        Args:
-            **hyper: hyperparameter -> value, e.g. clip_high=0.28.
-
-        Returns:
-            A new rule.
-
-        Raises:
-            ValueError: the rule has no such hyperparameter.
-
-        Examples:
-            >>> RULES["clip"].with_hyper(clip_high=0.28)
-            clip(clip_low=0.2, clip_high=0.28)
-        """
-        advantage_hyper, weight_hyper = dict(self.advantage_hyper), dict(self.weight_hyper)
-        for name, value in hyper.items():
-            owners = [h for h in (advantage_hyper, weight_hyper) if name in h]
-            if not owners:
-                raise requirement_error(
-                    "with_hyper",
-                    name,
-                    f"a hyperparameter of {self.name}",
-                    value,
-                    f"It has: {', '.join(self.hyper) or 'none'}",
-                )
-            owners[0][name] = value
-        return replace(self, advantage_hyper=advantage_hyper, weight_hyper=weight_hyper)
-
-    def __repr__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.hyper.items())})"
-
-
-RULES: Mapping[str, UpdateRule] = MappingProxyType(
-    {
-        "raw_reward": UpdateRule(
-            name="raw_reward",
-            advantage=raw,
-            weight=policy_gradient_weight,
-            formula="ratio * reward",
-            source="REINFORCE (Williams 1992); the minimalist baseline of arXiv 2601.22532",
-        ),
-        "group_mean": UpdateRule(
-            name="group_mean",
-            advantage=group_mean,
-            weight=policy_gradient_weight,
-            formula="ratio * (reward - mean(reward))",
-            source="Dr. GRPO without its length term (arXiv 2503.20783)",
-            smallest_group=2,
-        ),
-        "leave_one_out": UpdateRule(
-            name="leave_one_out",
-            advantage=leave_one_out,
-            weight=policy_gradient_weight,
-            formula="ratio * (reward - mean(other rewards))",
-            source="RLOO (arXiv 2402.14740)",
-            smallest_group=2,
-        ),
-        "grpo": UpdateRule(
-            name="grpo",
-            advantage=standardized,
-            weight=policy_gradient_weight,
-            formula="ratio * (reward - mean(reward)) / (std(reward, ddof) + eps)",
-            source="GRPO (arXiv 2402.03300); ddof and eps as in the code of arXiv 2601.22532",
-            advantage_hyper={"ddof": 1, "eps": 1e-6},
-            smallest_group=2,
-        ),
-        "clip": UpdateRule(
-            name="clip",
-            advantage=group_mean,
-            weight=clipped_weight,
-            formula="min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A), A = group mean",
-            source="PPO (arXiv 1707.06347)",
-            weight_hyper={"clip_low": 0.2, "clip_high": 0.2},
-            smallest_group=2,
-        ),
-        "variance_penalty": UpdateRule(
-            name="variance_penalty",
-            advantage=group_mean,
-            weight=ratio_variance_weight,
-            formula="ratio * A - multiplier * (ratio - 1)^2, A = group mean",
-            source="R2VPO (arXiv 2601.03320, 2605.26784), fixed multiplier",
-            weight_hyper={"multiplier": 0.5},
-            smallest_group=2,
-        ),
-    }
-)
-
-
-def get_rule(name: str, **hyper: float) -> UpdateRule:
-    """Look a rule up by name, with other hyperparameters where given.
-
-    Args:
-        name: a key of `RULES`.
-        **hyper: hyperparameters to replace.
-
-    Returns:
-        The rule.
-
-    Raises:
-        ValueError: the rule or the hyperparameter is unknown.
-    """
-    require_known("get_rule", "name", name, RULES, "rule")
-    return RULES[name].with_hyper(**hyper)
-
-
 def group_advantage(rule: UpdateRule, reward: Array) -> Array:
-    """Advantage that a rule gives to a group of rewards.
+    """Advantage that a rule without memory gives to a group of rewards.
 
     Args:
         rule: the update rule.
-        reward: reward of each rollout, shape [*, G].
+        reward: reward of each rollout, extra ones included, shape [*, G + extra_rollouts].
 
     Returns:
-        The advantage, shape [*, G].
+        The advantage, of that shape.
 
     Raises:
-        ValueError: the group is smaller than the rule allows.
+        ValueError: the group is smaller than the rule allows, or the rule remembers rewards.
     """
+    require(
+        rule.initial_state is None,
+        "group_advantage",
+        "rule",
+        "one whose advantage depends on the present rewards alone",
+        rule.name,
+        "It remembers earlier rewards; use `advantage_and_state`",
+    )
     return rule.advantage(reward, **rule.advantage_hyper)
 
 
-def score_weight(rule: UpdateRule, log_prob: Array, old_log_prob: Array, advantage: Array) -> Array:
+def initial_state(rule: UpdateRule, leading_shape: tuple[int, ...]) -> Array | None:
+    """State of a rule's advantage before any reward.
+
+    Args:
+        rule: the update rule.
+        leading_shape: the shape *, e.g. (R, P) for R runs of P prompts.
+
+    Returns:
+        The state, NumPy, shape [*, H]; None for a rule that remembers nothing.
+    """
+    if rule.initial_state is None:
+        return None
+    return rule.initial_state(leading_shape, **rule.advantage_hyper)
+
+
+def advantage_and_state(
+    rule: UpdateRule, reward: Array, state: Array | None
+) -> tuple[Array, Array | None]:
+    """Advantage that a rule gives to a group of rewards, and what it remembers of them.
+
+    Args:
+        rule: the update rule.
+        reward: reward of each rollout, extra ones included, shape [*, G + extra_rollouts].
+        state: what the rule remembers of each prompt, shape [*, H], as `initial_state` or an
+            earlier call gave it; None for a rule that remembers nothing.
+
+    Returns:
+        The advantage, of the reward's shape, and the next state, a new array or None.
+
+    Raises:
+        ValueError: the group is smaller than the rule allows, or the state does not fit.
+
+    Examples:
+        >>> import numpy as np
+        >>> rule = RULES["running_mean"]
+        >>> state = initial_state(rule, (1,))
+        >>> for reward in (1.0, 0.0):
+        ...     advantage, state = advantage_and_state(rule, np.array([[reward]]), state)
+        >>> advantage
+        array([[-1.]])
+    """
+    is_stateful = rule.initial_state is not None
+    require(
+        is_stateful == (state is not None),
+        "advantage_and_state",
+        "state",
+        f"{'given' if is_stateful else 'None'} for {rule.name}",
+        "None" if state is None else "a state",
+        "Begin with `initial_state`, which knows whether the rule remembers rewards",
+    )
+    if not is_stateful:
+        return group_advantage(rule, reward), None
+    return rule.advantage(reward, state, **rule.advantage_hyper)
+
+
+def _require_reference(
+    function: str, rule: UpdateRule, place: str, ref_log_prob: Array | None
+) -> None:
+    require(
+        ref_log_prob is not None,
+        function,
+        "ref_log_prob",
+        f"given for {rule.name}, whose reference term is in the {place}",
+        None,
+        "Pass the reference policy's log-probabilities of the same samples",
+    )
+
+
+def shaped_reward(
+    rule: UpdateRule,
+    reward: Array,
+    old_log_prob: Array | None = None,
+    ref_log_prob: Array | None = None,
+) -> Array:
+    """Reward that the advantage is taken of: less the reference term, where it stands there.
+
+    Args:
+        rule: the update rule.
+        reward: reward of each rollout, shape [*].
+        old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
+        ref_log_prob: log-probability under the reference policy, nats, shape [*].
+
+    Returns:
+        reward - coefficient * estimate at the sampling policy, shape [*]; the reward itself where
+        the rule has no reference term in the reward.
+
+    Raises:
+        ValueError: the shapes differ, or a log-probability that is needed is missing.
+    """
+    term = rule.reference
+    if term is None or term.place != "reward":
+        return reward
+    _require_reference("shaped_reward", rule, "reward", ref_log_prob)
+    require(
+        old_log_prob is not None,
+        "shaped_reward",
+        "old_log_prob",
+        f"given for {rule.name}, whose reference term is in the reward",
+        None,
+        "Pass the log-probabilities under the sampling policy",
+    )
+    require_equal_shapes(
+        "shaped_reward", reward=reward, old_log_prob=old_log_prob, ref_log_prob=ref_log_prob
+    )
+    return reward - term.coefficient * kl_estimate(old_log_prob, ref_log_prob, term.estimator)
+
+
+def score_weight(
+    rule: UpdateRule,
+    log_prob: Array,
+    old_log_prob: Array,
+    advantage: Array,
+    *,
+    multiplier: float | Array | None = None,
+    ref_log_prob: Array | None = None,
+) -> Array:
     """Score weight of a rule: dJ/dlog_prob, recomputed with the fresh log_prob each inner epoch.
 
     Args:
@@ -198,11 +182,40 @@ def score_weight(rule: UpdateRule, log_prob: Array, old_log_prob: Array, advanta
         log_prob: log-probability under the current policy, nats, shape [*].
         old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
         advantage: advantage of the sample, shape [*].
+        multiplier: present multiplier of a rule with a dual, a number or of shape [*]; by default
+            the one that its dual begins with.
+        ref_log_prob: log-probability under the reference policy, nats, shape [*]; needed where
+            the rule has a reference term in the loss, and not read elsewhere.
 
     Returns:
         The weight on grad log_prob, shape [*].
 
     Raises:
-        ValueError: the shapes differ or a hyperparameter is out of range.
+        ValueError: the shapes differ, a hyperparameter is out of range, a multiplier is given for
+            a rule without dual, or a reference that is needed is missing.
     """
-    return rule.weight(log_prob, old_log_prob, advantage, **rule.weight_hyper)
+    hyper = dict(rule.weight_hyper)
+    if rule.dual is not None:
+        hyper["multiplier"] = rule.dual.initial if multiplier is None else multiplier
+    else:
+        require(
+            multiplier is None,
+            "score_weight",
+            "multiplier",
+            f"None for {rule.name}, which has no dual",
+            "a multiplier",
+            "Set a fixed one with with_hyper(multiplier=...), or use variance_penalty_dual",
+        )
+    weight = rule.weight(log_prob, old_log_prob, advantage, **hyper)
+    term = rule.reference
+    if term is None or term.place != "loss":
+        return weight
+    _require_reference("score_weight", rule, "loss", ref_log_prob)
+    return weight + reference_weight(
+        log_prob,
+        old_log_prob,
+        ref_log_prob,
+        coefficient=term.coefficient,
+        estimator=term.estimator,
+        is_ratio_corrected=term.is_ratio_corrected,
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from banditlab.validation import require_equal_shapes, require_finite_number
+from banditlab.validation import require, require_equal_shapes, require_finite_number
 
 Array = Any
 """An array of any namespace of the array API standard (numpy.ndarray, torch.Tensor, ...)."""
@@ -59,6 +59,24 @@ def policy_gradient_weight(log_prob: Array, old_log_prob: Array, advantage: Arra
     return probability_ratio(log_prob, old_log_prob) * advantage
 
 
+def _require_widths(function: str, clip_low: float, clip_high: float) -> None:
+    require_finite_number(
+        function,
+        "clip_low",
+        clip_low,
+        low=0.0,
+        high=1.0,
+        remedy="The ratio is kept above 1 - clip_low; 0.2 is usual",
+    )
+    require_finite_number(
+        function,
+        "clip_high",
+        clip_high,
+        low=0.0,
+        remedy="The ratio is kept below 1 + clip_high; 0.2 is usual",
+    )
+
+
 def clipped_weight(
     log_prob: Array, old_log_prob: Array, advantage: Array, *, clip_low: float, clip_high: float
 ) -> Array:
@@ -87,21 +105,7 @@ def clipped_weight(
     require_equal_shapes(
         "clipped_weight", log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage
     )
-    require_finite_number(
-        "clipped_weight",
-        "clip_low",
-        clip_low,
-        low=0.0,
-        high=1.0,
-        remedy="The ratio is kept above 1 - clip_low; 0.2 is usual",
-    )
-    require_finite_number(
-        "clipped_weight",
-        "clip_high",
-        clip_high,
-        low=0.0,
-        remedy="The ratio is kept below 1 + clip_high; 0.2 is usual",
-    )
+    _require_widths("clipped_weight", clip_low, clip_high)
     xp = array_namespace(log_prob, old_log_prob, advantage)
     ratio = probability_ratio(log_prob, old_log_prob)
     is_past_high = (advantage > 0) & (ratio > 1.0 + clip_high)
@@ -110,8 +114,142 @@ def clipped_weight(
     return xp.where(is_past_high | is_past_low, xp.zeros_like(weight), weight)
 
 
+def dual_clipped_weight(
+    log_prob: Array,
+    old_log_prob: Array,
+    advantage: Array,
+    *,
+    clip_low: float,
+    clip_high: float,
+    dual_clip: float,
+) -> Array:
+    """Score weight of the dual-clipped surrogate: also 0 where a bad sample has become likely.
+
+    Objective per sample: as for `clipped_weight`, but at least dual_clip * advantage where
+    advantage < 0. The weight is that of `clipped_weight`, and 0 as well where advantage < 0 and
+    ratio > dual_clip; at the kink itself the sample still counts.
+
+    Args:
+        log_prob: log-probability under the current policy, nats, shape [*].
+        old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
+        advantage: advantage of the sample, in units of reward, shape [*].
+        clip_low: width below 1, in [0, 1].
+        clip_high: width above 1, at least 0.
+        dual_clip: largest ratio at which a sample of negative advantage counts, above 1.
+
+    Returns:
+        The weight on grad log_prob, shape [*].
+
+    Raises:
+        ValueError: the shapes differ, or a width is out of range.
+
+    References:
+        Ye et al., Mastering complex control in MOBA games, arXiv 1912.09729. Only the code of verl
+        and OpenRLHF that names it was read.
+    """
+    require_finite_number(
+        "dual_clipped_weight",
+        "dual_clip",
+        dual_clip,
+        low=1.0,
+        is_low_open=True,
+        remedy="At 1 or below, fresh samples of negative advantage would not count; 3 is usual",
+    )
+    weight = clipped_weight(
+        log_prob, old_log_prob, advantage, clip_low=clip_low, clip_high=clip_high
+    )
+    xp = array_namespace(log_prob, old_log_prob, advantage)
+    is_past_dual = (advantage < 0) & (probability_ratio(log_prob, old_log_prob) > dual_clip)
+    return xp.where(is_past_dual, xp.zeros_like(weight), weight)
+
+
+def cispo_weight(
+    log_prob: Array, old_log_prob: Array, advantage: Array, *, clip_low: float, clip_high: float
+) -> Array:
+    """Score weight of CISPO: clip(ratio, 1 - clip_low, 1 + clip_high) * advantage.
+
+    Surrogate per sample: constant(clip(ratio, 1 - clip_low, 1 + clip_high)) * advantage *
+    log_prob. The clipped ratio is a constant there, so that no sample is silenced: past the clip
+    its weight stays, and no longer grows.
+
+    Args:
+        log_prob: log-probability under the current policy, nats, shape [*].
+        old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
+        advantage: advantage of the sample, in units of reward, shape [*].
+        clip_low: width below 1, in [0, 1]; at 1 there is no lower bound.
+        clip_high: width above 1, at least 0.
+
+    Returns:
+        The weight on grad log_prob, shape [*].
+
+    Raises:
+        ValueError: the shapes differ, or a width is out of range.
+
+    References:
+        MiniMax-M1, arXiv 2506.13585 (read as Trinity-RFT's and Tinker's documentation quote it).
+    """
+    require_equal_shapes(
+        "cispo_weight", log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage
+    )
+    _require_widths("cispo_weight", clip_low, clip_high)
+    xp = array_namespace(log_prob, old_log_prob, advantage)
+    ratio = probability_ratio(log_prob, old_log_prob)
+    return xp.clip(ratio, 1.0 - clip_low, 1.0 + clip_high) * advantage
+
+
+def topr_weight(log_prob: Array, old_log_prob: Array, advantage: Array) -> Array:
+    """Score weight of TOPR's taper: advantage, times min(ratio, 1) where advantage < 0.
+
+    Surrogate per sample: constant(taper) * advantage * log_prob with taper = 1 for advantage >= 0
+    and min(ratio, 1) for advantage < 0. Good samples are imitated however unlikely they have
+    become; bad ones are left alone once they are unlikely.
+
+    Args:
+        log_prob: log-probability under the current policy, nats, shape [*].
+        old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
+        advantage: advantage of the sample, in units of reward, shape [*]; TOPR itself takes a
+            signed reward, with or without a baseline.
+
+    Returns:
+        The weight on grad log_prob, shape [*].
+
+    Raises:
+        ValueError: the shapes differ.
+
+    References:
+        Le Roux et al., Tapered off-policy REINFORCE, arXiv 2503.14286: abstract read, the gradient
+        as two summaries quote it and as Trinity-RFT's code has it; the body was not read, nor its
+        tapers with other bounds than 0 and 1.
+    """
+    require_equal_shapes(
+        "topr_weight", log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage
+    )
+    xp = array_namespace(log_prob, old_log_prob, advantage)
+    log_ratio = log_prob - old_log_prob
+    # Clamped before the exponential, which then cannot overflow.
+    tapered = xp.exp(xp.where(log_ratio < 0, log_ratio, xp.zeros_like(log_ratio))) * advantage
+    return xp.where(advantage < 0, tapered, advantage)
+
+
+def _require_multiplier(function: str, multiplier: Any, log_prob: Array) -> None:
+    remedy = "A negative price would reward divergence; 0 switches the penalty off"
+    if not hasattr(multiplier, "shape") or isinstance(multiplier, float):
+        require_finite_number(function, "multiplier", multiplier, low=0.0, remedy=remedy)
+        return
+    require_equal_shapes(function, log_prob=log_prob, multiplier=multiplier)
+    xp = array_namespace(multiplier)
+    require(
+        bool(xp.all(xp.isfinite(multiplier) & (multiplier >= 0.0))),
+        function,
+        "multiplier",
+        "finite and at least 0 throughout",
+        "an array with other entries",
+        remedy,
+    )
+
+
 def ratio_variance_weight(
-    log_prob: Array, old_log_prob: Array, advantage: Array, *, multiplier: float
+    log_prob: Array, old_log_prob: Array, advantage: Array, *, multiplier: float | Array
 ) -> Array:
     """Score weight of the ratio-variance penalty.
 
@@ -123,7 +261,8 @@ def ratio_variance_weight(
         log_prob: log-probability under the current policy, nats, shape [*].
         old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
         advantage: advantage of the sample, in units of reward, shape [*].
-        multiplier: price of one unit of ratio variance, in units of reward, at least 0.
+        multiplier: price of one unit of ratio variance, in units of reward, at least 0: one
+            number, or one for each sample, shape [*].
 
     Returns:
         The weight on grad log_prob, shape [*].
@@ -138,12 +277,6 @@ def ratio_variance_weight(
     require_equal_shapes(
         "ratio_variance_weight", log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage
     )
-    require_finite_number(
-        "ratio_variance_weight",
-        "multiplier",
-        multiplier,
-        low=0.0,
-        remedy="A negative price would reward divergence; 0 switches the penalty off",
-    )
+    _require_multiplier("ratio_variance_weight", multiplier, log_prob)
     ratio = probability_ratio(log_prob, old_log_prob)
     return ratio * (advantage - 2.0 * multiplier * (ratio - 1.0))

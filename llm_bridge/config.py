@@ -30,6 +30,40 @@ _COUNTS = {
 _OPTIONAL_COUNTS = ("max_new_tokens", "take", "eval_take", "num_threads")
 
 
+def _require_runnable(rule: UpdateRule) -> None:
+    """Refuse what the training loop cannot do yet, before anything is loaded."""
+    for is_missing, need, remedy in (
+        (
+            rule.initial_state is not None,
+            "no memory of earlier rewards",
+            "Use a group or batch baseline, e.g. leave_one_out or batch_mean",
+        ),
+        (
+            rule.extra_rollouts > 0,
+            "no extra rollouts",
+            "Use grpo with a larger group_size, which also trains on them",
+        ),
+        (
+            rule.reference is not None,
+            "no reference term",
+            "Use the rule without it, e.g. grpo or leave_one_out",
+        ),
+        (
+            rule.dual is not None,
+            "a multiplier that does not move",
+            "Use variance_penalty with hyper multiplier=...",
+        ),
+    ):
+        require(
+            not is_missing,
+            "TrainConfig",
+            "rule",
+            f"one with {need} on a language model; the simulator runs it",
+            repr(rule),
+            remedy,
+        )
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Configuration of a training run.
@@ -98,6 +132,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hyper", dict(self.hyper))
         rule = self.update_rule
+        _require_runnable(rule)
         for name, remedy in _COUNTS.items():
             value = getattr(self, name)
             if name in _OPTIONAL_COUNTS and value is None:
@@ -115,7 +150,7 @@ class TrainConfig:
             "Raise it, or use the rule raw_reward",
         )
         # The rule itself knows which hyperparameters are possible.
-        group_advantage(rule, np.zeros((1, self.group_size)))
+        group_advantage(rule, np.zeros((self.num_prompts, self.group_size)))
         score_weight(rule, np.zeros(1), np.zeros(1), np.zeros(1))
         require(self.seed >= 0, "TrainConfig", "seed", "at least 0", self.seed, "Use 0, 1, 2, ...")
         for name in ("learning_rate", "temperature"):

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from banditlab.advantages import group_mean, leave_one_out, raw, standardized
+from banditlab.advantages import (
+    batch_mean,
+    batch_standardized,
+    constant_baseline,
+    group_mean,
+    leave_one_out,
+    raw,
+    signed,
+    standardized,
+    standardized_or_raw,
+)
 
 GROUPS = arrays(
     np.float64,
@@ -83,14 +93,18 @@ def test_raw_returns_a_new_array():
 @pytest.mark.parametrize("convert", [torch.asarray, array_api_strict.asarray])
 def test_other_namespaces_give_the_same_numbers(convert):
     reward = np.random.default_rng(0).random((4, 8))
-    for advantage in (raw, group_mean, leave_one_out):
+    for advantage in (raw, group_mean, leave_one_out, signed, batch_mean):
         np.testing.assert_allclose(
             np.asarray(advantage(convert(reward))), advantage(reward), rtol=1e-13, atol=1e-15
         )
+    for advantage in (standardized, standardized_or_raw, batch_standardized):
+        np.testing.assert_allclose(
+            np.asarray(advantage(convert(reward), ddof=1, eps=1e-6)),
+            advantage(reward, ddof=1, eps=1e-6),
+            rtol=1e-12,
+        )
     np.testing.assert_allclose(
-        np.asarray(standardized(convert(reward), ddof=1, eps=1e-6)),
-        standardized(reward, ddof=1, eps=1e-6),
-        rtol=1e-13,
+        np.asarray(constant_baseline(convert(reward), baseline=0.3)), reward - 0.3, rtol=1e-13
     )
 
 
@@ -107,3 +121,59 @@ def test_ddof_and_eps_are_checked():
         standardized(np.ones(3), ddof=2, eps=0.0)
     with pytest.raises(ValueError, match=r"`eps` must be a finite number in \[0, inf\], got -1.0"):
         standardized(np.ones(3), ddof=1, eps=-1.0)
+
+
+def test_ddof_and_eps_are_checked_by_all_that_take_them():
+    for advantage in (standardized_or_raw, batch_standardized):
+        with pytest.raises(ValueError, match=r"standardized: `ddof` must be 0 or 1, got 2"):
+            advantage(np.ones((2, 2)), ddof=2, eps=0.0)
+    with pytest.raises(ValueError, match=r"standardized_or_raw: `eps` must be a finite number"):
+        standardized_or_raw(np.ones((2, 1)), ddof=1, eps=-1.0)
+
+
+def test_signed_punishes_the_wrong_and_constant_shifts_all():
+    reward = np.array([1.0, 0.0, 0.25])
+    np.testing.assert_array_equal(signed(reward), [1.0, -1.0, -0.5])
+    np.testing.assert_array_equal(constant_baseline(reward, baseline=0.25), [0.75, -0.25, 0.0])
+    with pytest.raises(ValueError, match=r"constant_baseline: `baseline` must be a finite number"):
+        constant_baseline(reward, baseline=float("nan"))
+
+
+def test_batch_mean_is_over_prompts_and_rollouts():
+    """The mutants: a mean over the group only, and one over all runs."""
+    reward = np.array([[[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]])
+    expected = reward - np.array([1 / 3, 1.0])[:, None, None]
+    np.testing.assert_allclose(batch_mean(reward), expected, rtol=1e-14)
+    assert not np.allclose(group_mean(reward), expected)
+    assert not np.allclose(reward - reward.mean(), expected)
+    np.testing.assert_allclose(
+        batch_standardized(reward, ddof=1, eps=1e-6)[0],
+        expected[0] / (reward[0].std(ddof=1) + 1e-6),
+        rtol=1e-14,
+    )
+    assert (batch_standardized(reward, ddof=0, eps=0.0)[1] == 0.0).all()
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.asarray, array_api_strict.asarray])
+def test_a_unanimous_batch_gets_exactly_zero(convert):
+    reward = convert(np.full((3, 7), 0.1))
+    assert (np.asarray(batch_mean(reward)) == 0.0).all()
+    assert (np.asarray(batch_standardized(reward, ddof=1, eps=0.0)) == 0.0).all()
+
+
+@pytest.mark.parametrize("reward", [np.ones(8), np.ones((5, 1, 1))])
+def test_a_batch_of_one_or_without_axis_is_refused(reward):
+    for advantage in (batch_mean, lambda r: batch_standardized(r, ddof=1, eps=0.0)):
+        with pytest.raises(ValueError, match=r"`reward` must be of shape \[\*, P, G\] with two"):
+            advantage(reward)
+
+
+def test_a_single_rollout_keeps_its_raw_reward_and_a_group_does_not():
+    """The mutant is verl's reward / (1 + eps)."""
+    single = np.array([[1.0], [0.0]])
+    np.testing.assert_array_equal(standardized_or_raw(single, ddof=1, eps=1e-6), single)
+    assert not np.array_equal(single / (1 + 1e-6), single)
+    group = np.array([[1.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(
+        standardized_or_raw(group, ddof=1, eps=1e-6), standardized(group, ddof=1, eps=1e-6)
+    )

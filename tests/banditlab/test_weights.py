@@ -1,22 +1,46 @@
 import functools
-import pickle
+import math
 
+import array_api_strict
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banditlab.rules import RULES, get_rule, group_advantage, score_weight
-from banditlab.weights import clipped_weight, policy_gradient_weight, ratio_variance_weight
+from banditlab.rules import RULES
+from banditlab.weights import (
+    cispo_weight,
+    clipped_weight,
+    dual_clipped_weight,
+    policy_gradient_weight,
+    ratio_variance_weight,
+    topr_weight,
+)
 from tests.banditlab.broken_rules import BROKEN
-from tests.banditlab.published import OBJECTIVES
-from tests.banditlab.weight_checks import CHECKS
+from tests.banditlab.published import OBJECTIVES, autograd_weight, dual_clip
+from tests.banditlab.weight_checks import CHECKS, samples, weight_of
+
+# A reference term in the loss acts on fresh samples too; test_reference.py says how.
+NOT_THE_ADVANTAGE_ON_POLICY = ("grpo_k3", "grpo_k3_corrected")
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_passes_every_check(name, check):
-    CHECKS[check](functools.partial(score_weight, RULES[name]), OBJECTIVES[name])
+    if check == "on_policy_weight_is_the_advantage" and name in NOT_THE_ADVANTAGE_ON_POLICY:
+        with pytest.raises(AssertionError):
+            CHECKS[check](weight_of(RULES[name]), OBJECTIVES[name])
+        return
+    CHECKS[check](weight_of(RULES[name]), OBJECTIVES[name])
+
+
+def test_the_samples_of_the_checks_lie_on_both_sides_of_every_clip():
+    log_prob, old_log_prob, advantage = samples(0, 512)
+    ratio = np.exp(log_prob - old_log_prob)
+    for is_side in (advantage > 0, advantage < 0):
+        for low, high in ((0.0, 0.72), (0.72, 0.8), (0.8, 1.2), (1.2, 1.28), (1.28, 3), (3, 99)):
+            assert ((ratio > low) & (ratio < high) & is_side).any(), (low, high)
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda rule: rule.__name__)
@@ -57,6 +81,9 @@ def test_shapes_must_be_equal_for_every_weight():
     for weight in (
         policy_gradient_weight,
         functools.partial(clipped_weight, clip_low=0.2, clip_high=0.2),
+        functools.partial(dual_clipped_weight, clip_low=0.2, clip_high=0.2, dual_clip=3.0),
+        functools.partial(cispo_weight, clip_low=0.2, clip_high=0.2),
+        topr_weight,
         functools.partial(ratio_variance_weight, multiplier=0.1),
     ):
         with pytest.raises(ValueError, match=r"`old_log_prob` must be of the shape of `log_prob`"):
@@ -75,8 +102,9 @@ def test_shapes_must_be_equal_for_every_weight():
     ],
 )
 def test_impossible_widths_are_refused(hyper, message):
-    with pytest.raises(ValueError, match=message):
-        clipped_weight(np.zeros(1), np.zeros(1), np.ones(1), **hyper)
+    for weight in (clipped_weight, cispo_weight):
+        with pytest.raises(ValueError, match=f"{weight.__name__}: {message}"):
+            weight(np.zeros(1), np.zeros(1), np.ones(1), **hyper)
 
 
 def test_a_width_that_is_no_number_is_refused():
@@ -89,26 +117,95 @@ def test_a_negative_multiplier_is_refused():
         ratio_variance_weight(np.zeros(1), np.zeros(1), np.ones(1), multiplier=-1.0)
 
 
-def test_an_unknown_rule_names_the_nearest_and_all():
-    with pytest.raises(ValueError, match=r"Did you mean 'grpo'\? There are: raw_reward, .*clip"):
-        get_rule("gprpo")
+@pytest.mark.parametrize("dual_clip", [1.0, 0.5, float("inf")])
+def test_a_dual_clip_that_would_silence_fresh_samples_is_refused(dual_clip):
+    with pytest.raises(ValueError, match=r"`dual_clip` must be a finite number in \(1, inf\]"):
+        dual_clipped_weight(
+            np.zeros(1), np.zeros(1), np.ones(1), clip_low=0.2, clip_high=0.2, dual_clip=dual_clip
+        )
 
 
-def test_an_unknown_hyperparameter_names_those_of_the_rule():
-    with pytest.raises(ValueError, match=r"a hyperparameter of clip.*It has: clip_low, clip_high"):
-        get_rule("clip", epsilon=0.2)
+def test_a_multiplier_per_sample_equals_one_number_per_sample():
+    log_prob, old_log_prob, advantage = samples(8, 12)
+    multiplier = np.linspace(0.0, 2.0, 12)
+    expected = [
+        ratio_variance_weight(*(array[i : i + 1] for array in arrays), multiplier=float(price))[0]
+        for i, price in enumerate(multiplier)
+        for arrays in [(log_prob, old_log_prob, advantage)]
+    ]
+    for convert in (np.asarray, torch.asarray, array_api_strict.asarray):
+        arrays = [convert(array) for array in (log_prob, old_log_prob, advantage, multiplier)]
+        found = ratio_variance_weight(*arrays[:3], multiplier=arrays[3])
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-14)
+    # The mutant: one multiplier for all samples.
+    assert not np.allclose(
+        ratio_variance_weight(log_prob, old_log_prob, advantage, multiplier=1.0), expected
+    )
 
 
-def test_rules_print_pickle_and_do_not_change():
-    rule = get_rule("clip", clip_high=0.28)
-    assert repr(rule) == "clip(clip_low=0.2, clip_high=0.28)"
-    assert repr(pickle.loads(pickle.dumps(rule))) == repr(rule)
-    assert RULES["clip"].hyper["clip_high"] == 0.2
-    with pytest.raises(TypeError):
-        rule.weight_hyper["clip_low"] = 0.1
+@pytest.mark.parametrize(
+    ("multiplier", "message"),
+    [
+        (np.array([0.1]), r"`multiplier` must be of the shape of `log_prob`, \(3,\), got \(1,\)"),
+        (np.array([0.1, -0.1, 0.0]), r"`multiplier` must be finite and at least 0 throughout"),
+        (np.array([0.1, np.nan, 0.0]), r"`multiplier` must be finite and at least 0 throughout"),
+        (float("inf"), r"`multiplier` must be a finite number in \[0, inf\], got inf"),
+    ],
+)
+def test_multipliers_of_wrong_shape_or_value_are_refused(multiplier, message):
+    with pytest.raises(ValueError, match=f"ratio_variance_weight: {message}"):
+        ratio_variance_weight(np.zeros(3), np.zeros(3), np.ones(3), multiplier=multiplier)
 
 
-def test_grpo_defaults_are_those_of_the_published_code():
-    reward = np.array([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
-    expected = (reward - reward.mean()) / (reward.std(ddof=1) + 1e-6)
-    np.testing.assert_allclose(group_advantage(RULES["grpo"], reward), expected, rtol=1e-14)
+def test_a_multiplier_that_is_no_number_is_refused():
+    with pytest.raises(TypeError, match=r"`multiplier` must be a real number, got str"):
+        ratio_variance_weight(np.zeros(1), np.zeros(1), np.ones(1), multiplier="0.1")
+
+
+@given(log_ratio=st.floats(-700, 700), advantage=st.floats(-5, 5))
+def test_topr_imitates_good_samples_and_tapers_bad_ones(log_ratio, advantage):
+    """Also where the ratio itself would be 1e304: the taper does not overflow."""
+    weight = topr_weight(np.array([log_ratio]), np.zeros(1), np.array([advantage]))[0]
+    taper = 1.0 if advantage >= 0 else min(1.0, math.exp(min(log_ratio, 0.0)))
+    np.testing.assert_allclose(weight, taper * advantage, rtol=1e-14)
+
+
+@given(
+    log_ratio=st.floats(-20, 20),
+    advantage=st.floats(-5, 5),
+    clip_low=st.floats(0, 1),
+    clip_high=st.floats(0, 3),
+)
+def test_cispo_silences_no_sample(log_ratio, advantage, clip_low, clip_high):
+    weight = cispo_weight(
+        np.array([log_ratio]),
+        np.zeros(1),
+        np.array([advantage]),
+        clip_low=clip_low,
+        clip_high=clip_high,
+    )[0]
+    bounded = min(max(math.exp(log_ratio), 1 - clip_low), 1 + clip_high)
+    np.testing.assert_allclose(weight, bounded * advantage, rtol=1e-14)
+
+
+def test_dual_clip_is_clip_but_for_bad_samples_that_became_likely():
+    ratio = np.array([2.9, 3.1, 3.1, 0.5])
+    advantage = np.array([-1.0, -1.0, 1.0, -1.0])
+    widths = {"clip_low": 0.2, "clip_high": 0.2}
+    arrays = np.log(ratio), np.zeros(4), advantage
+    np.testing.assert_allclose(clipped_weight(*arrays, **widths), [-2.9, -3.1, 0.0, 0.0])
+    np.testing.assert_allclose(
+        dual_clipped_weight(*arrays, **widths, dual_clip=3.0), [-2.9, 0.0, 0.0, 0.0]
+    )
+
+
+def test_dual_clip_asks_for_the_sign_where_the_clip_is_wider():
+    """With dual_clip above 1 + clip_high, good samples past it are silenced by the clip already."""
+    widths = {"clip_low": 0.2, "clip_high": 3.0}
+    arrays = samples(9, 512)
+    found = dual_clipped_weight(*arrays, **widths, dual_clip=2.0)
+    objective = functools.partial(dual_clip, **widths, bound=2.0)
+    np.testing.assert_allclose(found, autograd_weight(objective, *arrays), rtol=1e-10, atol=1e-13)
+    ratio = np.exp(arrays[0] - arrays[1])
+    without_sign = np.where(ratio > 2.0, 0.0, clipped_weight(*arrays, **widths))
+    assert np.abs(found - without_sign).max() > 1.0

@@ -4,19 +4,30 @@ import array_api_strict
 import numpy as np
 import torch
 
-from tests.banditlab.published import autograd_weight
+from banditlab.rules import score_weight
+from tests.banditlab.published import autograd_weight, reference_of
+
+
+def weight_of(rule):
+    """The rule's weight as the checks call it, with the checks' reference policy."""
+
+    def weight(log_prob, old_log_prob, advantage):
+        reference = reference_of(old_log_prob, advantage)
+        return score_weight(rule, log_prob, old_log_prob, advantage, ref_log_prob=reference)
+
+    return weight
 
 
 def samples(seed: int, size: int = 64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """log_prob, old_log_prob and advantage with ratios on both sides of every clip."""
     rng = np.random.default_rng(seed)
     old_log_prob = -rng.exponential(3.0, size)
-    log_prob = old_log_prob + rng.normal(0.0, 0.4, size)
+    log_prob = old_log_prob + rng.normal(0.0, 0.8, size)
     return log_prob, old_log_prob, rng.normal(0.0, 1.0, size)
 
 
 def gradient_of_objective(weight, objective):
-    arrays = samples(0)
+    arrays = samples(0, 512)
     expected = autograd_weight(objective, *arrays)
     np.testing.assert_allclose(weight(*arrays), expected, rtol=1e-10, atol=1e-13)
 

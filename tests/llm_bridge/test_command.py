@@ -98,7 +98,7 @@ def test_a_dry_run_prints_configuration_and_estimate_and_writes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rule", "grop"], "Did you mean 'grpo'? There are: raw_reward, group_mean,"),
+        (["--rule", "grop"], "Did you mean 'grpo'? There are: raw_reward, negative_reward,"),
         (["--group-size", "1"], "`group_size` must be at least 2 for group_mean"),
         (["--rule", "clip", "--hyper", "clip_low=3"], "`clip_low` must be a finite number in"),
         (["--hyper", "clip_high"], "train: `hyper` must be NAME=NUMBER, got 'clip_high'"),
