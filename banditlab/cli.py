@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from banditlab.command import ENTRY_POINT_GROUP, Command
+from banditlab.extras import explain
 
 EXIT_BAD_INPUT = 2
 EXIT_BLOWN_UP = 1
 
-_ORDER = ("compare", "train", "simulate", "verify", "rules", "env")
-_EXTRA_OF = {
-    "torch": "llm",
-    "transformers": "llm",
-    "datasets": "llm",
-    "math_verify": "llm",
-    "pebble": "llm",
-    "psutil": "llm",
-    "tokenizers": "llm",
-    "matplotlib": "figures",
-}
+_ORDER = ("compare", "train", "simulate", "sweep", "verify", "rules", "env")
 _EPILOG = """\
 example: banditlab simulate --rule grpo --log10-arms 100000 --pass-rate 0.05 --runs 500
 
@@ -30,6 +21,13 @@ example: banditlab simulate --rule grpo --log10-arms 100000 --pass-rate 0.05 --r
 def _sort_key(entry: EntryPoint) -> tuple[int, str]:
     known = _ORDER.index(entry.name) if entry.name in _ORDER else len(_ORDER)
     return known, entry.name
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells defaults, but not that a file which may be left out is None by default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
@@ -55,19 +53,11 @@ def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
             help=command.summary,
             description=command.summary,
             epilog=f"example: {command.example}",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_HelpFormatter,
         )
         command.add_arguments(subparser)
         subparser.set_defaults(command=command)
     return parser
-
-
-def _explain(error: Exception) -> str:
-    """One sentence; a library that is missing is answered with the extra that brings it."""
-    extra = _EXTRA_OF.get((getattr(error, "name", None) or "").partition(".")[0])
-    if isinstance(error, ModuleNotFoundError) and extra:
-        return f'{error.name} is not installed. Remedy: pip install "banditlab[{extra}]".'
-    return str(error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"banditlab: {error}", file=sys.stderr)
         return EXIT_BLOWN_UP
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-        print(f"banditlab: {_explain(error)}", file=sys.stderr)
+        print(f"banditlab: {explain(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print(

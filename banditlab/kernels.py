@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from banditlab.optimizers import Optimizer
 from banditlab.validation import require, require_finite_number
 
 _ROUNDING = 1e-12
@@ -50,20 +51,20 @@ class ClassKernel:
                 continue
             part = np.array(part, dtype=np.float64)
             require(
-                part.ndim == 2 and part.shape[0] == part.shape[1] and np.array_equal(part, part.T),
-                "ClassKernel",
-                name,
-                "a symmetric matrix [C, C]",
-                f"shape {part.shape}",
-                "Average it with its transpose",
-            )
-            require(
                 bool(np.isfinite(part).all()),
                 "ClassKernel",
                 name,
                 "finite",
                 "a NaN or an infinity",
                 "Measure it again, with more samples",
+            )
+            require(
+                part.ndim == 2 and part.shape[0] == part.shape[1] and np.array_equal(part, part.T),
+                "ClassKernel",
+                name,
+                "a symmetric matrix [C, C]",
+                f"shape {part.shape}",
+                "Average it with its transpose",
             )
             part.setflags(write=False)
             object.__setattr__(self, name, part)
@@ -72,6 +73,67 @@ class ClassKernel:
     def is_tabular(self) -> bool:
         """Whether arms move only themselves."""
         return self.within_context is None and self.across_contexts is None
+
+    def _require_size(self, function: str, num_classes: int) -> None:
+        for name in ("within_context", "across_contexts"):
+            part = getattr(self, name)
+            require(
+                part is None or part.shape == (num_classes, num_classes),
+                function,
+                name,
+                f"of shape [{num_classes}, {num_classes}], one row per class",
+                None if part is None else part.shape,
+                "Give one row and column per class of the problem",
+            )
+
+    def _class_matrices(self, log_count: np.ndarray) -> list[np.ndarray]:
+        """Matrices whose eigenvalues decide: of one context alone, and of all moving alike."""
+        num_contexts, num_classes = log_count.shape
+        zero = np.zeros((num_classes, num_classes))
+        within = zero if self.within_context is None else self.within_context
+        across = zero if self.across_contexts is None else self.across_contexts
+        single = within + np.diag(self.self_part * np.exp(-log_count.max(axis=0)))
+        together = single + num_contexts * across
+        return [together] if num_contexts == 1 else [single, together]
+
+    def projected(self, log_count: np.ndarray) -> tuple["ClassKernel", float]:
+        """Nearest kernel that is positive semi-definite on the classes, and how far it lies.
+
+        A measured kernel fails to be semi-definite by its noise. Its negative eigenvalues are set
+        to zero (the nearest matrix in the Frobenius norm), first within a context, then for all
+        contexts together; the self part stays.
+
+        Args:
+            log_count: log of the number of arms of each class, nats, shape [P, C].
+
+        Returns:
+            The kernel, and the Frobenius norm of the change of both matrices together.
+
+        Raises:
+            ValueError: a matrix has the wrong size.
+
+        Examples:
+            >>> noisy = ClassKernel(0.0, within_context=np.array([[1.0, 1.1], [1.1, 1.0]]))
+            >>> kernel, distance = noisy.projected(np.zeros((1, 2)))
+            >>> kernel.within_context.round(3).tolist(), round(distance, 3)
+            ([[1.05, 1.05], [1.05, 1.05]], 0.1)
+        """
+        self._require_size("ClassKernel.projected", log_count.shape[1])
+        if self.is_tabular:
+            return self, 0.0
+        num_contexts = len(log_count)
+        first, last = (self._class_matrices(log_count) * 2)[:2]
+        distance = 0.0
+        within, across = self.within_context, self.across_contexts
+        if within is not None:
+            moved = _nearest_semidefinite(first) - first
+            within, last = within + moved, last + moved
+            distance = float(np.hypot(distance, np.linalg.norm(moved)))
+        if across is not None:
+            moved = (_nearest_semidefinite(last) - last) / num_contexts
+            across = across + moved
+            distance = float(np.hypot(distance, np.linalg.norm(moved)))
+        return ClassKernel(self.self_part, within, across), distance
 
     def require_fit(self, log_count: np.ndarray) -> None:
         """Check the kernel against the classes of a problem.
@@ -87,23 +149,11 @@ class ClassKernel:
         Raises:
             ValueError: a matrix has the wrong size, or the kernel is not positive semi-definite.
         """
-        num_contexts, num_classes = log_count.shape
-        zero = np.zeros((num_classes, num_classes))
-        for name in ("within_context", "across_contexts"):
-            part = getattr(self, name)
-            require(
-                part is None or part.shape == zero.shape,
-                "ClassKernel.require_fit",
-                name,
-                f"of shape {zero.shape}, one row per class",
-                None if part is None else part.shape,
-                "Give one row and column per class of the problem",
-            )
-        within = zero if self.within_context is None else self.within_context
-        across = zero if self.across_contexts is None else self.across_contexts
-        single = within + np.diag(self.self_part * np.exp(-log_count.max(axis=0)))
-        together = single + num_contexts * across
-        matrices = [together] if num_contexts == 1 else [single, together]
+        self._require_size("ClassKernel.require_fit", log_count.shape[1])
+        if self.is_tabular:
+            # Its matrix is diagonal, and explicit rewards have a class for each arm.
+            return
+        matrices = self._class_matrices(log_count)
         smallest = min(float(np.linalg.eigvalsh(matrix)[0]) for matrix in matrices)
         largest = max(float(np.abs(matrix).max()) for matrix in matrices)
         require(
@@ -112,8 +162,35 @@ class ClassKernel:
             "kernel",
             "positive semi-definite on the classes",
             f"smallest eigenvalue {smallest:.3g}",
-            "Project the measured matrices to the nearest positive semi-definite ones",
+            "Take kernel.projected(log_count), the nearest one, which also says how far it is",
         )
+
+
+def _nearest_semidefinite(matrix: np.ndarray) -> np.ndarray:
+    value, vector = np.linalg.eigh(matrix)
+    nearest = (vector * np.maximum(value, 0.0)) @ vector.T
+    return 0.5 * (nearest + nearest.T)
+
+
+def require_linear_optimizer(function: str, kernel: ClassKernel, optimizer: Optimizer) -> None:
+    """Refuse a kernel together with an optimizer that is not linear in the gradient.
+
+    Args:
+        function: public function that was called.
+        kernel: the problem's kernel.
+        optimizer: the optimizer of the policy.
+
+    Raises:
+        ValueError: the kernel is not tabular and the optimizer is Adam.
+    """
+    require(
+        kernel.is_tabular or optimizer.is_linear,
+        function,
+        "optimizer",
+        "SGD or momentum where arms are correlated by a class kernel",
+        type(optimizer).__name__,
+        "Adam rescales logit by logit, so that a kernel of logits has no agreed meaning there",
+    )
 
 
 def log_odds_kernel(strength: float) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Arm spaces: contexts of exchangeable arms in classes, given by log-counts and log-masses.
+"""Bandit problems: contexts of exchangeable arms in classes, by log-counts and log-masses.
 
 A context (prompt) is a bandit whose arms (responses) fall into classes: within a class all arms
-start with the same probability and have the same reward. Counts enter as logarithms, so 10^100000
-arms are as easy as ten; the number of arms is never formed.
+start with the same probability and have the same reward law. Counts enter as logarithms, so
+10^100000 arms are as easy as ten; the number of arms is never formed. `banditlab.arm_spaces` has
+the constructors.
 
 Shapes: P prompts (contexts), C arm classes, K arms.
 """
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import logsumexp
 
-from banditlab.kernels import ClassKernel, log_odds_kernel
-from banditlab.validation import require, require_equal_shapes, require_finite_number
+from banditlab.kernels import ClassKernel
+from banditlab.reward_laws import Deterministic, RewardLaw
+from banditlab.validation import require, require_equal_shapes
 
 LOG_EXACT_COUNT = 52 * math.log(2.0)
 """Counts up to 2^52 are exact integers in float64."""
@@ -29,9 +31,10 @@ class BanditProblem:
     Attributes:
         log_count: log of the number of arms, nats, shape [P, C]; counts of 1 or more.
         log_mass: log of the initial probability of the class, nats, shape [P, C].
-        reward: reward of every arm of the class, shape [P, C].
+        reward: true mean reward of the class, shape [P, C].
         kernel: how a step on one arm moves the others.
         num_train: the first `num_train` contexts are trained on, the others are held out.
+        reward_law: what a pull pays around that mean: one law, or one per class.
     """
 
     log_count: np.ndarray
@@ -39,6 +42,7 @@ class BanditProblem:
     reward: np.ndarray
     kernel: ClassKernel = field(default_factory=ClassKernel)
     num_train: int = -1
+    reward_law: RewardLaw | tuple[RewardLaw, ...] = field(default_factory=Deterministic)
 
     def __post_init__(self) -> None:
         for name in ("log_count", "log_mass", "reward"):
@@ -56,18 +60,43 @@ class BanditProblem:
             "BanditProblem", log_count=self.log_count, log_mass=self.log_mass, reward=self.reward
         )
         require(
+            self.log_count.size > 0,
+            "BanditProblem",
+            "log_count",
+            "of at least one context and one class",
+            f"shape {self.log_count.shape}",
+            "Give one row per context and one column per class",
+        )
+        require(
             bool((self.log_count >= -1e-9).all()) and bool(np.isfinite(self.log_count).all()),
             "BanditProblem",
             "log_count",
             "finite and at least 0 (a class of one arm)",
-            self.log_count.min(),
+            f"values from {self.log_count.min():g} to {self.log_count.max():g}",
             "Leave empty classes out",
         )
         # A count read back from its logarithm is an integer again as long as float64 can hold it.
         count = self.count()
         is_exact = np.isfinite(count)
         log_count = np.where(is_exact, np.log(np.where(is_exact, count, 1.0)), self.log_count)
+        is_whole = np.abs(log_count - self.log_count) < 1e-9
+        require(
+            bool(is_whole.all()),
+            "BanditProblem",
+            "log_count",
+            "the logarithm of a whole number of arms",
+            f"a count of {math.exp(self.log_count[~is_whole][0]) if not is_whole.all() else 1:.6g}",
+            "Round the counts first",
+        )
         object.__setattr__(self, "log_count", log_count)
+        require(
+            bool(np.isfinite(self.log_mass).all()),
+            "BanditProblem",
+            "log_mass",
+            "finite: every class has a probability in (0, 1]",
+            "an infinity or a NaN",
+            "Leave classes of probability 0 out",
+        )
         total = logsumexp(self.log_mass, axis=1)
         require(
             bool((np.abs(total) < 1e-9).all()),
@@ -88,14 +117,60 @@ class BanditProblem:
         if self.num_train == -1:
             object.__setattr__(self, "num_train", self.num_contexts)
         require(
-            1 <= self.num_train <= self.num_contexts,
+            1 <= self.num_train <= self.num_contexts and self.num_train == int(self.num_train),
             "BanditProblem",
             "num_train",
-            f"between 1 and the number of contexts, {self.num_contexts}",
+            f"a whole number between 1 and the number of contexts, {self.num_contexts}",
             self.num_train,
             "At least one context is needed to train on",
         )
         self.kernel.require_fit(self.log_count)
+        laws = self.reward_law
+        laws = tuple(laws) if isinstance(laws, tuple | list) else (laws,) * self.num_classes
+        require(
+            len(laws) == self.num_classes,
+            "BanditProblem",
+            "reward_law",
+            f"one law, or one for each of the {self.num_classes} classes",
+            f"{len(laws)} laws",
+            "Repeat the law of classes that share it",
+        )
+        for law, mean in zip(laws, self.reward.T, strict=True):
+            law.require_fit(mean)
+        object.__setattr__(self, "reward_law", laws)
+
+    @property
+    def has_random_reward(self) -> bool:
+        """Whether any class pays at random."""
+        return any(law.is_random for law in self.reward_law)
+
+    @property
+    def has_fixed_arm_rewards(self) -> bool:
+        """Whether an arm keeps a random reward of its own."""
+        return any(law.is_per_arm for law in self.reward_law)
+
+    def draw_reward(
+        self, contexts: np.ndarray, arm_class: np.ndarray, uniform: np.ndarray
+    ) -> np.ndarray:
+        """Reward that pulls of arms of given classes pay.
+
+        Args:
+            contexts: index of each prompt, shape [R, B].
+            arm_class: class of each pulled arm, shape [R, B, G].
+            uniform: uniforms in [0, 1), shape [R, B, G].
+
+        Returns:
+            Observed rewards, shape [R, B, G].
+        """
+        mean = self.reward.take(contexts[..., None] * self.num_classes + arm_class)
+        if not self.has_random_reward:
+            return mean
+        if len(set(self.reward_law)) == 1:
+            return self.reward_law[0].draw(mean, uniform)
+        paid = np.empty_like(mean)
+        for index, law in enumerate(self.reward_law):
+            paid = np.where(arm_class == index, law.draw(mean, uniform), paid)
+        return paid
 
     @property
     def num_contexts(self) -> int:
@@ -147,125 +222,3 @@ class BanditProblem:
         )
         classes = np.arange(self.num_classes)
         return np.stack([np.repeat(classes, row) for row in count])
-
-
-def log_untouched_mass(
-    problem: BanditProblem, contexts: np.ndarray, num_touched: np.ndarray
-) -> np.ndarray:
-    """Initial log-mass of the arms of each class that remain when some are counted apart.
-
-    Args:
-        problem: the arm space.
-        contexts: index of each prompt, shape [R, B].
-        num_touched: arms counted apart, shape [R, B, C].
-
-    Returns:
-        log(mass * (count - num_touched) / count), nats, -inf where none remain, [R, B, C].
-    """
-    count, log_count = problem.count()[contexts], problem.log_count[contexts]
-    is_exact = np.isfinite(count)
-    remaining = np.where(is_exact, count - num_touched, 1.0)
-    with np.errstate(divide="ignore"):
-        log_exact = np.log(remaining) - np.where(is_exact, log_count, 0.0)
-    log_huge = np.log1p(-np.where(is_exact, 0.0, num_touched * np.exp(-log_count)))
-    return problem.log_mass[contexts] + np.where(is_exact, log_exact, log_huge)
-
-
-def rare_correct(
-    log10_arms: float,
-    success_prob: float,
-    num_correct: int = 1,
-    *,
-    kernel: ClassKernel | None = None,
-) -> BanditProblem:
-    """One context: a few correct arms (reward 1) in a huge space of wrong ones (reward 0).
-
-    Args:
-        log10_arms: log10 of the number of wrong arms; 100000 is as cheap as 3.
-        success_prob: initial probability of all correct arms together, in (0, 1).
-        num_correct: number of correct arms, equally likely at the start.
-        kernel: how a step on one arm moves the others; tabular by default.
-
-    Returns:
-        The problem, class 0 correct and class 1 wrong.
-
-    Raises:
-        ValueError: an argument is out of range.
-
-    Examples:
-        >>> rare_correct(100_000, 0.05).log_count.round(1).tolist()
-        [[0.0, 230258.5]]
-    """
-    require_finite_number(
-        "rare_correct",
-        "log10_arms",
-        log10_arms,
-        low=0.0,
-        remedy="Give the number of wrong arms as a power of ten, e.g. 100000",
-    )
-    require(
-        0.0 < success_prob < 1.0,
-        "rare_correct",
-        "success_prob",
-        "in (0, 1)",
-        success_prob,
-        "At 0 or 1 nothing is left to learn",
-    )
-    require(
-        num_correct >= 1,
-        "rare_correct",
-        "num_correct",
-        "at least 1",
-        num_correct,
-        "Without a correct arm no reward is ever seen",
-    )
-    return BanditProblem(
-        log_count=np.array([[math.log(num_correct), log10_arms * math.log(10.0)]]),
-        log_mass=np.array([[math.log(success_prob), math.log1p(-success_prob)]]),
-        reward=np.array([[1.0, 0.0]]),
-        kernel=kernel or ClassKernel(),
-    )
-
-
-def from_pass_rates(
-    train_pass_rates: np.ndarray,
-    heldout_pass_rates: np.ndarray | None = None,
-    *,
-    shared_kernel: float,
-    log10_arms: float = 1000.0,
-) -> BanditProblem:
-    """One context per prompt with its pass rate, all coupled by one shared number.
-
-    A step on a response of any prompt moves every prompt's log-odds by step_size * shared_kernel
-    * coefficient * ([correct] - pass_rate of its prompt). Correct and wrong responses are too
-    many for the same one to be drawn twice.
-
-    Args:
-        train_pass_rates: pass rate of each prompt trained on, in (0, 1), shape [P_train].
-        heldout_pass_rates: pass rate of each held-out prompt, in (0, 1), shape [P_heldout].
-        shared_kernel: shift of log-odds per unit of step_size * coefficient, nats.
-        log10_arms: log10 of the number of correct and of wrong responses of each prompt.
-
-    Returns:
-        The problem with C = 2 classes, correct first.
-
-    Raises:
-        ValueError: a pass rate is outside (0, 1) or the kernel is negative.
-    """
-    heldout = np.empty(0) if heldout_pass_rates is None else np.asarray(heldout_pass_rates)
-    pass_rate = np.concatenate([np.asarray(train_pass_rates, dtype=np.float64), heldout])
-    require(
-        bool(((pass_rate > 0.0) & (pass_rate < 1.0)).all()),
-        "from_pass_rates",
-        "train_pass_rates, heldout_pass_rates",
-        "in (0, 1)",
-        f"values from {pass_rate.min(initial=np.inf):g} to {pass_rate.max(initial=-np.inf):g}",
-        "Smooth measured rates, e.g. (num_correct + a) / (num_samples + a + b)",
-    )
-    return BanditProblem(
-        log_count=np.full((pass_rate.size, 2), log10_arms * math.log(10.0)),
-        log_mass=np.log(np.stack([pass_rate, 1.0 - pass_rate], axis=1)),
-        reward=np.tile([1.0, 0.0], (pass_rate.size, 1)),
-        kernel=ClassKernel(self_part=0.0, across_contexts=log_odds_kernel(shared_kernel)),
-        num_train=np.asarray(train_pass_rates).size,
-    )

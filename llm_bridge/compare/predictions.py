@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
-from banditlab.problems import from_pass_rates
+from banditlab.arm_spaces import from_pass_rates
+from banditlab.config import SimulationConfig
 from banditlab.records import Record
 from banditlab.rules import RULES, get_rule
-from banditlab.simulate import SimulationConfig, simulate
+from banditlab.simulate import simulate
 from figures.tables import CurvePoint
 from llm_bridge.base_statistics import BaseMeasurement
 from llm_bridge.compare.plan import Cell, ComparePlan

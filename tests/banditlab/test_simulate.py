@@ -1,14 +1,21 @@
+"""The run loop: what it records, that runs do not depend on each other, and resume after a kill."""
+
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
-from banditlab.expectation import expected_update
-from banditlab.lumped import LumpedSoftmax
-from banditlab.problems import from_pass_rates, rare_correct
-from banditlab.rules import RULES, get_rule
-from banditlab.simulate import SimulationConfig, simulate, step
-from banditlab.softmax import DenseSoftmax
+from banditlab.arm_spaces import from_pass_rates, rare_correct
+from banditlab.config import SimulationConfig
+from banditlab.reward_laws import FixedPerArm, Gaussian
+from banditlab.rules import RULES
+from banditlab.sequence.problem import rare_prefix
+from banditlab.simulate import Simulation, require_runnable, simulate
 
 
 def small_config(**changes) -> SimulationConfig:
@@ -16,57 +23,18 @@ def small_config(**changes) -> SimulationConfig:
     return SimulationConfig(**{**fields, **changes})
 
 
-def mean_first_step(rule, *, num_runs: int, step_size: float) -> tuple[float, float]:
-    """Mean change of the log-odds of one correct arm among two in one step, and its error."""
-    config = small_config(num_runs=num_runs, num_steps=1, step_size=step_size, seed=11)
-    rate = simulate(rare_correct(0, 0.3), rule, config).curves["pass_rate"]
-    change = np.diff(np.log(rate / (1 - rate)), axis=1)[:, 0]
-    return change.mean(), change.std() / math.sqrt(num_runs)
-
-
-@pytest.mark.parametrize("name", ["raw_reward", "group_mean", "grpo"])
-def test_one_sampled_step_has_the_exact_mean(name):
-    """|z| < 4 (false-alarm rate 6e-5 each); twice the step size lies beyond 8."""
-    measured, error = mean_first_step(RULES[name], num_runs=20_000, step_size=0.5)
-    update = expected_update(RULES[name], np.log([0.3, 0.7]), np.array([1.0, 0.0]), 4)
-    exact = 0.5 * (update[0] - update[1])
-    assert abs(measured - exact) < 4 * error
-    assert abs(measured - 2 * exact) > 8 * error
-
-
 def test_one_inner_epoch_makes_clip_and_penalty_invisible():
     """Theory P3, on the same draws."""
     curves = [
         simulate(rare_correct(50, 0.2), RULES[name], small_config(num_steps=30)).curves["pass_rate"]
-        for name in ("group_mean", "clip", "variance_penalty")
+        for name in ("group_mean", "clip", "variance_penalty", "dual_clip")
     ]
-    np.testing.assert_array_equal(curves[0], curves[1])
-    np.testing.assert_array_equal(curves[0], curves[2])
+    for curve in curves[1:]:
+        np.testing.assert_array_equal(curves[0], curve)
     several = simulate(
         rare_correct(50, 0.2), RULES["clip"], small_config(num_steps=30, inner_epochs=4)
     )
     assert np.abs(several.curves["pass_rate"] - curves[0]).max() > 1e-3
-
-
-def test_coupled_prompts_move_together_as_the_shared_kernel_says():
-    rates = np.array([0.2, 0.5, 0.8])
-    problem = from_pass_rates(rates, np.array([0.35]), shared_kernel=6.0)
-    policy = LumpedSoftmax(problem, 1)
-    contexts = np.array([[0, 2]])
-    outcome = step(
-        policy,
-        RULES["group_mean"],
-        contexts,
-        group_size=8,
-        step_size=0.05,
-        rng=np.random.default_rng(0),
-    )
-    centred = outcome.reward - outcome.reward.mean(axis=-1, keepdims=True)
-    pull = (centred * (outcome.reward - rates[[0, 2]][:, None])).sum() / 16
-    mass = policy.class_mass()[0]
-    before = np.array([0.2, 0.5, 0.8, 0.35])
-    shift = np.log(mass[:, 0] / mass[:, 1]) - np.log(before / (1 - before))
-    np.testing.assert_allclose(shift, 0.05 * 6.0 * pull, rtol=1e-10)
 
 
 def test_heldout_prompts_are_recorded_but_not_trained_on():
@@ -77,55 +45,10 @@ def test_heldout_prompts_are_recorded_but_not_trained_on():
     assert {curve.shape for curve in record.curves.values()} == {(5, 5)}
 
 
-def drawn_batches(monkeypatch) -> np.ndarray:
-    """Prompts of every batch of two among six that a simulation takes, [batches, 2]."""
-    batches = []
-
-    def recording_step(policy, rule, contexts, **options):
-        batches.append(contexts)
-        return step(policy, rule, contexts, **options)
-
-    monkeypatch.setattr("banditlab.simulate.step", recording_step)
-    problem = from_pass_rates(np.full(6, 0.4), shared_kernel=1.0)
-    simulate(problem, RULES["raw_reward"], small_config(batch_size=2, num_steps=50, num_runs=100))
-    return np.concatenate(batches)
-
-
-def largest_z_of_prompts(batches: np.ndarray) -> float:
-    """Largest |z| of the number of batches that hold a prompt, against a share of 2/6."""
-    num_batches = len(batches)
-    count = np.bincount(batches.ravel(), minlength=6)
-    return np.abs((count - num_batches / 3) / math.sqrt(num_batches * 2 / 9)).max()
-
-
-def test_batches_take_each_prompt_at_most_once_and_all_alike(monkeypatch):
-    """|z| < 4 for each of six prompts (false-alarm rate 4e-4 in all)."""
-    batches = drawn_batches(monkeypatch)
-    assert batches.shape == (100 * 50, 2)
-    assert (batches[:, 0] != batches[:, 1]).all()
-    assert largest_z_of_prompts(batches) < 4
-
-
-def test_batches_that_favour_some_prompts_are_found(monkeypatch):
-    """The mutant takes neighbours, so that the first and the last prompt come half as often."""
-    monkeypatch.setattr(
-        "banditlab.simulate._draw_batch",
-        lambda num_train, num_runs, batch_size, rng: (
-            rng.integers(num_train - 1, size=(num_runs, 1)) + np.arange(batch_size)
-        ),
-    )
-    assert largest_z_of_prompts(drawn_batches(monkeypatch)) > 8
-
-
-def test_batches_drawn_with_replacement_are_found(monkeypatch):
-    monkeypatch.setattr(
-        "banditlab.simulate._draw_batch",
-        lambda num_train, num_runs, batch_size, rng: rng.integers(
-            num_train, size=(num_runs, batch_size)
-        ),
-    )
-    with pytest.raises(ValueError, match=r"step: `contexts` must be distinct within a run"):
-        drawn_batches(monkeypatch)
+def test_heldout_prompts_learn_through_the_kernel():
+    problem = from_pass_rates(np.array([0.3, 0.4]), np.array([0.5]), shared_kernel=3.0)
+    record = simulate(problem, RULES["group_mean"], small_config(num_steps=200))
+    assert (record.curves["heldout_pass_rate"][:, -1] > 0.8).all()
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
@@ -138,8 +61,23 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert (first != other).any()
 
 
+@pytest.mark.parametrize("order", ["subset", "replacement", "epochs"])
+def test_a_run_with_batches_is_the_same_whatever_the_number_of_runs(order):
+    problem = from_pass_rates(np.linspace(0.1, 0.6, 7), np.array([0.5]), shared_kernel=3.0)
+    alone, many = (
+        simulate(
+            problem,
+            RULES["clip"],
+            small_config(num_runs=num, batch_size=3, batch_order=order, inner_epochs=2),
+        ).curves
+        for num in (1, 30)
+    )
+    for name, curve in alone.items():
+        np.testing.assert_array_equal(curve, many[name][:1])
+
+
 def test_unanimous_groups_give_no_signal():
-    """Theory P4: share of rounds with signal is 1 - p^G - q^G, exact zero change otherwise."""
+    """Theory P4: share of rounds with signal is 1 - p^G - q^G; |z| < 4 (6e-5)."""
     problem = from_pass_rates(np.array([0.3]), shared_kernel=0.0)
     record = simulate(problem, RULES["group_mean"], small_config(num_runs=4000, group_size=3))
     share = record.curves["signal_share"][:, 1:]
@@ -149,50 +87,171 @@ def test_unanimous_groups_give_no_signal():
     assert abs(share.mean() - (1 - 0.3**3)) > 8 * error
 
 
+def test_only_stale_rollouts_learn_more_slowly_than_fresh_ones_and_begin_later():
+    fresh, stale = (
+        simulate(
+            rare_correct(50, 0.2),
+            RULES["group_mean"],
+            small_config(num_runs=200, num_steps=12, rollout_ages=ages),
+        ).curves["pass_rate"]
+        for ages in ((0,), (5,))
+    )
+    np.testing.assert_allclose(stale[:, :6], 0.2, rtol=1e-12)
+    assert (np.abs(stale[:, 6] - 0.2) > 1e-6).any()
+    assert stale[:, -1].mean() < fresh[:, -1].mean()
+
+
+SETTINGS = {
+    "plain": (rare_correct(6, 0.1), "grpo", {}),
+    "momentum_replay_dual": (
+        rare_correct(2, 0.1),
+        "variance_penalty_dual",
+        {"optimizer": "momentum", "rollout_ages": (0, 1, 3), "inner_epochs": 2},
+    ),
+    "adam_history_huge": (rare_correct(1000, 0.1), "reward_history", {"optimizer": "adam"}),
+    "kernel_epochs": (
+        from_pass_rates(np.linspace(0.1, 0.6, 7), shared_kernel=3.0),
+        "clip",
+        {"batch_size": 3, "batch_order": "epochs", "inner_epochs": 2},
+    ),
+    "kept_rewards": (
+        rare_correct(3, 0.3, reward_law=FixedPerArm(Gaussian(0.5))),
+        "group_mean",
+        {"rollout_ages": (0, 2)},
+    ),
+    "dense": (rare_correct(1, 0.1), "running_mean", {"policy": "dense", "optimizer": "adam"}),
+    "sequence": (
+        rare_prefix(5, 6, prefix=[1, 2], success_prob=0.1),
+        "grpo",
+        {"policy": "sequence", "level": "token", "inner_epochs": 2, "rollout_ages": (0, 1)},
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_run_goes_on_from_a_checkpoint_to_the_same_bits(setting, tmp_path):
+    problem, rule, changes = SETTINGS[setting]
+    config = small_config(num_runs=3, num_steps=12, **changes)
+    whole = simulate(problem, RULES[rule], config)
+    path = tmp_path / "checkpoint.npz"
+
+    class KilledError(Exception):
+        pass
+
+    def kill(count):
+        if count == 7:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        simulate(
+            problem, RULES[rule], config, on_step=kill, checkpoint=path, checkpoint_seconds=0.0
+        )
+    assert path.exists()
+    seen = []
+    resumed = simulate(problem, RULES[rule], config, on_step=seen.append, checkpoint=path)
+    assert seen == [7, 8, 9, 10, 11, 12]
+    assert not path.exists()
+    for name, curve in whole.curves.items():
+        np.testing.assert_array_equal(curve, resumed.curves[name])
+
+
+def test_a_run_that_is_killed_for_good_goes_on_to_the_same_bits(tmp_path):
+    """SIGKILL in mid-run, then the same call again."""
+    program = """
+import sys
+from pathlib import Path
+import numpy as np
+from banditlab.arm_spaces import rare_correct
+from banditlab.config import SimulationConfig
+from banditlab.rules import RULES
+from banditlab.simulate import simulate
+config = SimulationConfig(num_runs=20, num_steps=int(sys.argv[2]), group_size=8, step_size=0.1)
+record = simulate(
+    rare_correct(6, 0.05), RULES["grpo"], config,
+    checkpoint=Path(sys.argv[1]), checkpoint_seconds=0.0,
+)
+np.save(sys.argv[3], record.curves["pass_rate"])
+"""
+    checkpoint, result = tmp_path / "checkpoint.npz", tmp_path / "curve.npy"
+    arguments = [sys.executable, "-c", program, str(checkpoint), "300", str(result)]
+    process = subprocess.Popen(arguments)
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists()
+    assert not result.exists()
+    subprocess.run(arguments, check=True)
+    config = SimulationConfig(num_runs=20, num_steps=300, group_size=8, step_size=0.1)
+    whole = simulate(rare_correct(6, 0.05), RULES["grpo"], config)
+    np.testing.assert_array_equal(np.load(result), whole.curves["pass_rate"])
+
+
+def test_a_checkpoint_of_the_middle_of_a_round_would_be_found(tmp_path):
+    """The mutant forgets the momentum."""
+    problem, rule, changes = SETTINGS["momentum_replay_dual"]
+    config = small_config(num_runs=3, num_steps=12, **changes)
+    simulation = Simulation(problem, RULES[rule], config)
+    for _ in range(5):
+        simulation.advance()
+    arrays = {name: array.copy() for name, array in simulation.arrays().items()}
+    forgetful = {
+        name: np.zeros_like(array) if "velocity" in name else array
+        for name, array in arrays.items()
+    }
+    ends = []
+    for saved in (arrays, forgetful):
+        resumed = Simulation(problem, RULES[rule], config)
+        resumed.restore(saved)
+        for _ in range(3):
+            resumed.advance()
+        ends.append(resumed.policy.expected_reward())
+    assert np.abs(ends[0] - ends[1]).max() > 1e-6
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_runs": 0}, r"`num_runs` must be at least 1, got 0"),
+        ({"num_runs": 0}, r"`num_runs` must be a whole number of at least 1, got 0"),
         ({"group_size": 1}, r"`group_size` must be at least 2 for grpo, got 1"),
-        ({"batch_size": 7}, r"`batch_size` must be between 0 \(all\) and the 1 prompts"),
+        ({"batch_size": 7}, r"`batch_size` must be between 1 and the 1 prompts"),
         ({"step_size": math.inf}, r"`step_size` must be a finite number"),
         ({"seed": -1}, r"^simulate: `seed` must be at least 0, got -1\. Give a whole number\.$"),
         ({"policy": "lumpt"}, r"`policy` must be a known policy.*'lumped'"),
+        ({"policy": "sequence"}, r"`policy` must be lumped or dense, got sequence"),
+        ({"rollout_ages": (0, 0)}, r"`rollout_ages` must be different ages"),
+        ({"optimizer": "adamw"}, r"`name` must be a known optimizer.*'adam'"),
+        ({"optimizer_hyper": {"beta": 1}}, r"`hyper` must be a known hyperparameter of sgd"),
+        ({"level": "word"}, r"`level` must be a known level"),
     ],
 )
 def test_bad_configurations_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        simulate(rare_correct(3, 0.1), RULES["grpo"], small_config(**changes))
+        require_runnable(rare_correct(3, 0.1), RULES["grpo"], small_config(**changes))
 
 
 def test_arms_too_many_to_number_are_refused_before_a_dense_run():
+    config = small_config(policy="dense")
     with pytest.raises(
         ValueError,
         match=r"^arm_class: `log_count` must be small enough for at most 10000000 arms in all, got "
         r"log-counts up to 2\.303e\+05\. Use the lumped policy, which never numbers the arms\.$",
     ):
-        small_config(policy="dense").require_valid(rare_correct(100_000, 0.1), RULES["grpo"])
+        require_runnable(rare_correct(100_000, 0.1), RULES["grpo"], config)
 
 
-@pytest.mark.parametrize("policy", [LumpedSoftmax, DenseSoftmax])
-def test_a_prompt_that_comes_twice_in_a_batch_is_refused(policy):
-    problem = from_pass_rates(np.full(3, 0.4), shared_kernel=1.0, log10_arms=1)
-    with pytest.raises(
-        ValueError,
-        match=r"^step: `contexts` must be distinct within a run, got a prompt that comes twice in "
-        r"a batch\. Draw the prompts of a batch without replacement\.$",
-    ):
-        step(
-            policy(problem, 2),
-            get_rule("grpo"),
-            np.array([[0, 1, 2], [2, 0, 2]]),
-            group_size=2,
-            step_size=0.1,
-            rng=np.random.default_rng(0),
-        )
+def test_a_kernel_with_adam_is_refused_before_the_run():
+    problem = from_pass_rates(np.array([0.3]), shared_kernel=1.0)
+    with pytest.raises(ValueError, match=r"`optimizer` must be SGD or momentum"):
+        require_runnable(problem, RULES["grpo"], small_config(optimizer="adam"))
 
 
-def test_a_step_needs_randomness_or_arms():
-    policy = LumpedSoftmax(rare_correct(3, 0.1), 1)
-    with pytest.raises(ValueError, match=r"step: `rng` must be given where `arms` are not"):
-        step(policy, get_rule("grpo"), np.zeros((1, 1), int), group_size=2, step_size=0.1)
+def test_a_blown_up_ratio_stops_the_run_and_names_the_step():
+    # A correct arm of probability e^-2302 can grow by more than float64 can say.
+    problem = from_pass_rates(np.array([0.5]), shared_kernel=0.0)
+    tabular = type(problem)(problem.log_count, problem.log_mass, problem.reward)
+    config = small_config(num_steps=50, step_size=3000.0, inner_epochs=2)
+    with pytest.raises(FloatingPointError, match=r"simulate: stopped at step \d+"):
+        simulate(tabular, RULES["raw_reward"], config)

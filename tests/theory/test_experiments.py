@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from banditlab.lumped import LumpedSoftmax
-from banditlab.problems import rare_correct
+from banditlab.arm_spaces import rare_correct
+from banditlab.lumped.policy import LumpedSoftmax
+from banditlab.optimizers import SGD
+from banditlab.rounds import step
 from banditlab.rules import get_rule
-from banditlab.simulate import step
 from theory.verify.expected_flow import log_odds_of, two_class_logits
 from theory.verify.penalised_step import constrained_optimum, penalised_optimum
 from theory.verify.sampled_runs import _successes_of_a_group_with_one, take_off_rollouts
 
 
 def stepwise_rollouts(rng, rule, *, success_prob, step_size, group_size, num_runs):
-    policy = LumpedSoftmax(rare_correct(100_000, success_prob), num_runs)
+    policy = LumpedSoftmax(rare_correct(100_000, success_prob), num_runs, SGD(step_size))
     contexts = np.zeros((num_runs, 1), dtype=np.int64)
     groups = np.zeros(num_runs)
     while True:
@@ -22,7 +23,7 @@ def stepwise_rollouts(rng, rule, *, success_prob, step_size, group_size, num_run
         groups = np.where(is_waiting & (groups >= 0), groups + 1, -np.abs(groups))
         if not (groups > 0).any():
             return success_prob * group_size * np.abs(groups)
-        step(policy, get_rule(rule), contexts, group_size=group_size, step_size=step_size, rng=rng)
+        step(policy, get_rule(rule), contexts, group_size=group_size, rng=rng)
 
 
 @pytest.mark.parametrize("rule", ["raw_reward", "grpo"])

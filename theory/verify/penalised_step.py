@@ -7,10 +7,12 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp, softmax
 
 from banditlab.advantages import raw
-from banditlab.lumped import LumpedSoftmax
-from banditlab.problems import BanditProblem, rare_correct
+from banditlab.arm_spaces import rare_correct
+from banditlab.lumped.policy import LumpedSoftmax
+from banditlab.optimizers import SGD
+from banditlab.problems import BanditProblem
+from banditlab.rounds import step
 from banditlab.rules import get_rule
-from banditlab.simulate import step
 from banditlab.softmax import DenseSoftmax
 from banditlab.weights import ratio_variance_weight
 from theory.verify.claim import Measurement
@@ -150,13 +152,13 @@ def measure_isolated_contraction(
     rule = replace(get_rule("variance_penalty", multiplier=multiplier), advantage=raw)
 
     def ratio_after(inner_epochs: int, step_size: float) -> float:
-        policy = LumpedSoftmax(rare_correct(100_000.0, 1e-12), 1)
+        optimizer = SGD(step_size)
+        policy = LumpedSoftmax(rare_correct(100_000.0, 1e-12), 1, optimizer, takes_arms=True)
         outcome = step(
             policy,
             rule,
             np.zeros((1, 1), dtype=np.int64),
             group_size=1,
-            step_size=step_size,
             inner_epochs=inner_epochs,
             arms=np.zeros((1, 1, 1), dtype=np.int64),
         )
@@ -209,11 +211,10 @@ def measure_batch_contraction(
     deviations = []
     for more in (0, 1):
         outcome = step(
-            DenseSoftmax(problem, 1),
+            DenseSoftmax(problem, 1, SGD(step_size)),
             rule,
             np.zeros((1, 1), dtype=np.int64),
             group_size=num_samples,
-            step_size=step_size,
             inner_epochs=num_steps + more,
             arms=np.arange(num_samples)[None, None],
         )

@@ -3,10 +3,13 @@
 import numpy as np
 from scipy.special import expit, logit
 
-from banditlab.lumped import LumpedSoftmax
-from banditlab.problems import from_pass_rates, rare_correct
+from banditlab.arm_spaces import from_pass_rates, rare_correct
+from banditlab.config import SimulationConfig
+from banditlab.lumped.policy import LumpedSoftmax
+from banditlab.optimizers import SGD
+from banditlab.rounds import step
 from banditlab.rules import get_rule
-from banditlab.simulate import SimulationConfig, simulate, step
+from banditlab.simulate import simulate
 from theory.verify.claim import Measurement
 
 _ENDLESS_LOG10_ARMS = 100_000.0
@@ -101,7 +104,7 @@ def take_off_rollouts(
         FloatingPointError: a run did not take off.
     """
     problem = rare_correct(_ENDLESS_LOG10_ARMS, success_prob)
-    policy = LumpedSoftmax(problem, num_runs)
+    policy = LumpedSoftmax(problem, num_runs, SGD(step_size), takes_arms=True)
     update_rule = get_rule(rule)
     contexts = np.zeros((num_runs, 1), dtype=np.int64)
     num_groups = np.zeros(num_runs)
@@ -127,7 +130,6 @@ def take_off_rollouts(
             update_rule,
             contexts,
             group_size=group_size,
-            step_size=step_size,
             arms=arms,
         )
     raise FloatingPointError(
