@@ -1,0 +1,1 @@
+"""The softmax policy over sequences of tokens: a tree of softmaxes, expanded as it is trained."""
