@@ -1,0 +1,1 @@
+"""Simulation from event to event, where a round without signal changes nothing."""
