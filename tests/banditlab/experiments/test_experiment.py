@@ -1,0 +1,461 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banditlab.arm_spaces import explicit_rewards, from_pass_rates, rare_correct, zipf
+from banditlab.experiments.experiment import Experiment, read_tables
+from banditlab.experiments.overrides import read_assignment, with_changes
+from banditlab.experiments.run import prepare
+from banditlab.kernels import ClassKernel, log_odds_kernel
+from banditlab.reference import ReferenceTerm
+from banditlab.reward_laws import Bernoulli, FixedPerArm, Gaussian, NoisyVerifier, Rademacher
+from banditlab.rules import RULES, get_rule
+from banditlab.sequence.problem import rare_prefix, uniform_sequences
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*"))
+ARMS = {"kind": "rare_correct", "log10_arms": 100, "success_prob": 0.1}
+TWO_CLASSES = {"kind": "classes", "mass": [0.1, 0.9], "reward": [1, 0], "log10_count": [0, 9]}
+VERIFIER = {"kind": "noisy_verifier", "true_positive_rate": 0.9, "false_positive_rate": 0.1}
+
+
+def experiment(**tables):
+    tables.setdefault("problem", ARMS)
+    tables.setdefault("rule", {"name": "grpo"})
+    return Experiment.from_mapping(tables)
+
+
+def assert_same_problem(found, wanted):
+    assert type(found) is type(wanted)
+    for name, value in vars(wanted).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_allclose(getattr(found, name), value, rtol=1e-15)
+        elif isinstance(value, ClassKernel):
+            assert_same_problem(getattr(found, name), value)
+        else:
+            assert getattr(found, name) == value
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_reads_and_runs(path):
+    tables = read_tables(path)
+    swept = tables.pop("sweep", None)
+    if swept is not None:
+        tables["rule"] = {"name": "grpo"}
+    found = Experiment.from_mapping(tables, source=path.name, folder=path.parent)
+    prepare(found)
+    assert Experiment.from_mapping(json.loads(json.dumps(found.as_dict()))) == found
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted"),
+    [
+        (ARMS | {"num_correct": 3}, rare_correct(100.0, 0.1, 3)),
+        (
+            {"kind": "zipf", "log10_arms": 50, "exponent": 1, "correct_share": 0.01},
+            zipf(50.0, 1.0, correct_share=0.01),
+        ),
+        ({"kind": "rewards", "reward": [1, 0.5]}, explicit_rewards(np.array([1.0, 0.5]))),
+        (
+            {
+                "kind": "pass_rates",
+                "train_pass_rates": [0.2, 0.4],
+                "heldout_pass_rates": [0.3],
+                "shared_kernel": 2,
+            },
+            from_pass_rates(np.array([0.2, 0.4]), np.array([0.3]), shared_kernel=2.0),
+        ),
+        (TWO_CLASSES, rare_correct(9.0, 0.1)),
+        (
+            {
+                "kind": "classes",
+                "mass": [[0.1, 0.9], [0.2, 0.8]],
+                "reward": [[1, 0], [1, 0]],
+                "count": [[2, 98], [2, 98]],
+                "num_train": 1,
+            },
+            None,
+        ),
+        (
+            {
+                "kind": "sequence",
+                "vocabulary_size": 5,
+                "sequence_length": 3,
+                "targets": [[[1, 2], [3]]],
+            },
+            uniform_sequences(5, 3, [[[1, 2], [3]]]),
+        ),
+        (
+            {
+                "kind": "rare_prefix",
+                "vocabulary_size": 5,
+                "sequence_length": 3,
+                "success_prob": 0.01,
+                "prefix": [1, 2],
+            },
+            rare_prefix(5, 3, 0.01, [1, 2]),
+        ),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_table_builds_what_its_constructor_builds(table, wanted):
+    found = experiment(problem=table)
+    problem, _, config = prepare(found)
+    if wanted is not None:
+        assert_same_problem(problem, wanted)
+    else:
+        assert (problem.num_contexts, problem.num_train) == (2, 1)
+        assert problem.count().tolist() == [[2, 98], [2, 98]]
+    assert config.policy == ("sequence" if hasattr(problem, "targets") else "lumped")
+    assert Experiment.from_mapping(json.loads(json.dumps(found.as_dict()))) == found
+
+
+@pytest.mark.parametrize(
+    ("table", "law"),
+    [
+        ({"kind": "bernoulli"}, Bernoulli()),
+        ({"kind": "gaussian", "sd": 2}, Gaussian(2.0)),
+        ({"kind": "gaussian"}, Gaussian(1.0)),
+        ({"kind": "rademacher"}, Rademacher()),
+        (VERIFIER, NoisyVerifier(0.9, 0.1)),
+        (
+            {"kind": "fixed_per_arm", "law": {"kind": "gaussian", "sd": 0.5}},
+            FixedPerArm(Gaussian(0.5)),
+        ),
+    ],
+)
+def test_reward_laws(table, law):
+    found = experiment(problem=ARMS | {"reward_law": table})
+    problem, _, _ = prepare(found)
+    assert problem.reward_law == (law, law)
+    assert Experiment.from_mapping(json.loads(json.dumps(found.as_dict()))) == found
+
+
+def test_a_reward_law_per_class():
+    laws = [{"kind": "bernoulli"}, {"kind": "deterministic"}]
+    problem = experiment(problem=ARMS | {"reward_law": laws}).build()[0]
+    assert [law.is_random for law in problem.reward_law] == [True, False]
+
+
+def test_a_shared_kernel_is_that_of_pass_rates():
+    table = {"kind": "pass_rates", "train_pass_rates": [0.2, 0.4]}
+    by_argument = experiment(problem=table | {"shared_kernel": 3}).build()[0]
+    kernel = {"self_part": 0, "shared": 3}
+    by_table = experiment(problem=table | {"kernel": kernel}).build()[0]
+    assert_same_problem(by_table, by_argument)
+    np.testing.assert_array_equal(by_table.kernel.across_contexts, log_odds_kernel(3.0))
+
+
+def test_a_kernel_that_is_not_semi_definite_is_refused_or_projected_on_request():
+    kernel = {"self_part": 0.0, "within_context": [[1.0, 1.1], [1.1, 1.0]]}
+    table = TWO_CLASSES | {"kernel": kernel}
+    with pytest.raises(ValueError, match=r"^Experiment \[problem\]: .*smallest eigenvalue -0\.1"):
+        experiment(problem=table).build()
+    table["kernel"] = kernel | {"project": True}
+    distances = []
+    problem, _, _ = experiment(problem=table).build(distances.append)
+    assert distances == [pytest.approx(0.1)]
+    np.testing.assert_allclose(problem.kernel.within_context, 1.05, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_survives_the_way_through_json(name):
+    found = experiment(rule={"name": name})
+    again = Experiment.from_mapping(json.loads(json.dumps(found.as_dict())))
+    assert again == found
+    assert again.build()[1] == RULES[name]
+
+
+def test_hyperparameters_reference_and_dual_are_the_rule_s():
+    rule = {
+        "name": "variance_penalty_dual",
+        "dual": {"bound": 0.2},
+        "reference": {"coefficient": 0.1, "estimator": "k2", "place": "loss"},
+        "extra_rollouts": 3,
+    }
+    found = experiment(rule=rule).build()[1]
+    wanted = get_rule("variance_penalty_dual", bound=0.2, extra_rollouts=3)
+    assert found == wanted.with_reference(ReferenceTerm(0.1, "k2", "loss"))
+    flat = experiment(rule={"name": "grpo_k3", "coefficient": 0.5, "eps": 1e-3}).build()[1]
+    assert flat == get_rule("grpo_k3", coefficient=0.5, eps=1e-3)
+
+
+def test_optimizer_and_run_become_the_configuration():
+    config = experiment(
+        optimizer={"name": "momentum", "step_size": 1, "momentum": 0.5},
+        run={"num_runs": 3, "num_steps": 1e3, "rollout_ages": [0, 1], "num_log_records": 5},
+    ).build()[2]
+    assert config.build_optimizer().momentum == 0.5
+    assert (config.step_size, config.num_steps, type(config.num_steps)) == (1.0, 1000, int)
+    assert (config.num_runs, config.rollout_ages, config.num_log_records) == (3, (0, 1), 5)
+
+
+def test_long_event_driven_runs_have_a_grid_in_log_step_and_a_stop():
+    rule = {"name": "raw_reward"}
+    run = experiment(rule=rule, run={"events": True, "num_steps": 1e100}).run
+    assert (run["num_steps"], run["num_log_records"], run["stop_success_prob"]) == (
+        1e100,
+        200,
+        0.99,
+    )
+    chosen = {"events": True, "num_steps": 1e100, "num_log_records": 7, "stop_success_prob": 0.5}
+    run = experiment(rule=rule, run=chosen).run
+    assert (run["num_log_records"], run["stop_success_prob"]) == (7, 0.5)
+    assert "stop_success_prob" not in experiment(rule=rule, run={"events": True}).run
+
+
+def test_toml_and_yaml_say_the_same(tmp_path):
+    (tmp_path / "one.toml").write_text(
+        '[problem]\nkind = "rare_correct"\nlog10_arms = 1e2\nsuccess_prob = 1e-6\n'
+        '[rule]\nname = "clip"\nclip_high = 0.28\n[run]\nrollout_ages = [0, 1]\n'
+    )
+    (tmp_path / "two.yaml").write_text(
+        "problem: {kind: rare_correct, log10_arms: 1e2, success_prob: 1e-6}\n"
+        "rule: {name: clip, clip_high: 0.28}\nrun:\n  rollout_ages: [0, 1]\n"
+    )
+    one, two = (Experiment.from_file(tmp_path / name) for name in ("one.toml", "two.yaml"))
+    assert one == two
+    assert one.problem["success_prob"] == 1e-6
+
+
+def test_pass_rates_come_from_a_file_beside_the_experiment_and_stay_in_it(tmp_path):
+    (tmp_path / "rates.csv").write_text("prompt,rate\na,0.25\nb,0.5\n")
+    path = tmp_path / "one.toml"
+    path.write_text(
+        '[problem]\nkind = "pass_rates"\nshared_kernel = 1\n'
+        'train_pass_rates = {csv = "rates.csv", column = "rate"}\n[rule]\nname = "grpo"\n'
+    )
+    found = Experiment.from_file(path)
+    assert found.problem["train_pass_rates"] == [0.25, 0.5]
+    (tmp_path / "rates.csv").unlink()
+    assert Experiment.from_mapping(found.as_dict()) == found
+    path.write_text(path.read_text().replace('"rate"', '"rote"'))
+    (tmp_path / "rates.csv").write_text("prompt,rate\na,0.25\n")
+    message = r"^one.toml \[problem.train_pass_rates\]: read_pass_rates: `column` must be one of"
+    with pytest.raises(ValueError, match=message):
+        Experiment.from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("tables", "error", "message"),
+    [
+        ({"problems": {}}, ValueError, r"`problems` must be a known table, .* mean 'problem'\?"),
+        ({"run": 3}, TypeError, "`run` must be a table, got int 3"),
+        ({"problem": {}}, ValueError, "`problem.kind` must be given, got nothing. There are: rare"),
+        (
+            {"problem": ARMS | {"log10_arm": 3}},
+            ValueError,
+            r"`problem.log10_arm` must be a known key of \[problem\], got 'log10_arm'. Did you "
+            "mean 'log10_arms'",
+        ),
+        (
+            {"problem": {"kind": "zipf", "exponent": 1}},
+            ValueError,
+            "`problem.log10_arms` must be given, got nothing. Set log10_arms",
+        ),
+        (
+            {"problem": ARMS | {"success_prob": "0.1"}},
+            TypeError,
+            "`problem.success_prob` must be a number, got str '0.1'. Write it without quotes",
+        ),
+        (
+            {"problem": ARMS | {"success_prob": float("nan")}},
+            ValueError,
+            "`problem.success_prob` must be finite, got nan",
+        ),
+        (
+            {"problem": {"kind": "rewards", "reward": 3}},
+            TypeError,
+            "`problem.reward` must be a list of numbers, got int 3",
+        ),
+        (
+            {"problem": ARMS | {"reward_law": {"kind": "gausian"}}},
+            ValueError,
+            "`problem.reward_law.kind` must be a known reward law, .* mean 'gaussian'",
+        ),
+        (
+            {"problem": ARMS | {"kernel": {"shared": 1, "across_contexts": [[1, 0], [0, 1]]}}},
+            ValueError,
+            "`problem.kernel.shared` must be given without across_contexts",
+        ),
+        (
+            {"problem": {"kind": "pass_rates", "train_pass_rates": [0.5]}},
+            ValueError,
+            "`problem.shared_kernel` must be given and not 0, or else a table",
+        ),
+        ({"rule": {}}, ValueError, "`rule.name` must be given, got nothing. See `banditlab rules`"),
+        ({"rule": {"name": "grop"}}, ValueError, "`rule.name` must be a known rule, got 'grop'"),
+        (
+            {"rule": {"name": "clip", "clip_hi": 0.3}},
+            ValueError,
+            "`rule.clip_hi` must be a known hyperparameter of clip, .* mean 'clip_high'",
+        ),
+        (
+            {"rule": {"name": "grpo", "ddof": 1.5}},
+            TypeError,
+            "`rule.ddof` must be a whole number, got float 1.5. Round it",
+        ),
+        (
+            {"rule": {"name": "clip", "dual": {}}},
+            ValueError,
+            "`rule.dual` must be a known hyperparameter of clip",
+        ),
+        (
+            {"rule": {"name": "clip", "reference": {"coefficient": 1, "estimator": "k2"}}},
+            ValueError,
+            "`rule.reference.place` must be given",
+        ),
+        (
+            {
+                "rule": {
+                    "name": "clip",
+                    "reference": {"coefficient": -1, "estimator": "k2", "place": "loss"},
+                }
+            },
+            ValueError,
+            r"^Experiment \[rule.reference\]: ReferenceTerm: `coefficient` must be a finite",
+        ),
+        (
+            {"optimizer": {"name": "adam", "momentum": 0.9}},
+            ValueError,
+            r"`optimizer.momentum` must be a known key of \[optimizer\]",
+        ),
+        (
+            {"run": {"num_step": 3}},
+            ValueError,
+            r"`run.num_step` must be a known key of \[run\], .* mean 'num_steps'\?",
+        ),
+        (
+            {"run": {"num_runs": True}},
+            TypeError,
+            "`run.num_runs` must be a whole number, got bool True",
+        ),
+        (
+            {"run": {"rollout_ages": 2}},
+            TypeError,
+            "`run.rollout_ages` must be a list, got int 2",
+        ),
+        ({"run": {"level": 2}}, TypeError, "`run.level` must be a word, got int 2"),
+        ({"run": {"events": 1}}, TypeError, "`run.events` must be true or false, got int 1"),
+        (
+            {"run": {"num_steps": 1e100}},
+            ValueError,
+            r"`run.num_steps` must be at most 2\^53 round by round, got 1e\+100. Set events = true",
+        ),
+        (
+            {"run": {"stop_success_prob": 0.5}},
+            ValueError,
+            r"`run.stop_success_prob` must be in \(0, 1\], with events = true, got 0.5",
+        ),
+    ],
+)
+def test_what_a_table_may_not_hold(tables, error, message):
+    with pytest.raises(error, match=f"^Experiment.*{message}" if message[0] != "^" else message):
+        experiment(**tables)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (
+            {"problem": ARMS | {"success_prob": 0}},
+            r"^Experiment \[problem\]: rare_correct: `success_prob` must be in \(0, 1\), got 0",
+        ),
+        (
+            {"problem": TWO_CLASSES | {"count": [1, 9]}},
+            "from_classes: `count, log10_count` must be given, one of the two, got both",
+        ),
+        (
+            {"problem": {"kind": "classes", "mass": [0.5, 0.5], "reward": [1, 0], "count": [0, 9]}},
+            "from_classes: `count` must be at least 1 in every class, got 0",
+        ),
+        (
+            {"problem": TWO_CLASSES | {"mass": [0, 1]}},
+            r"from_classes: `mass` must be in \(0, 1\] in every class, got values from 0 to 1",
+        ),
+        (
+            {"problem": TWO_CLASSES | {"reward": [[1, 0], [1]]}},
+            "from_classes: `reward` must be a list, or a list of lists of equal length",
+        ),
+        (
+            {"problem": ARMS | {"reward_law": VERIFIER | {"true_positive_rate": 2}}},
+            r"\[problem\]: NoisyVerifier: `true_positive_rate` must be a finite number",
+        ),
+        ({"optimizer": {"step_size": -1}}, r"\[optimizer\]: SGD: `step_size` must be a finite"),
+        ({"run": {"group_size": 1}}, "^Experiment: simulate: `group_size` must be at least 2"),
+        ({"run": {"policy": "sequence"}}, "`policy` must be lumped or dense, got sequence"),
+        (
+            {"run": {"events": True}, "optimizer": {"name": "adam"}},
+            r"^Experiment: simulate_events: `optimizer` must be without memory",
+        ),
+    ],
+)
+def test_values_out_of_range_are_told_with_their_place(tables, message):
+    with pytest.raises(ValueError, match=message):
+        prepare(experiment(**tables))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "[run\n", r"^a.toml: `path` must be well-formed TOML, got .*line 1"),
+        ("a.yaml", "run: [\n", r"^a.yaml: `path` must be well-formed YAML, got .*line 2"),
+        ("a.json", "{}", r"^a.json: `path` must be a known ending of a file, got '.json'"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_tables(tmp_path / name)
+
+
+def test_a_file_without_tables_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("- 1\n")
+    with pytest.raises(TypeError, match=r"^a.yaml: `path` must be a table, got list"):
+        read_tables(tmp_path / "a.yaml")
+
+
+@given(
+    num_runs=st.integers(1, 10**6),
+    num_steps=st.integers(1, 2**53),
+    step_size=st.floats(0, 1e6),
+    decay=st.floats(0, 1e-6),
+    ages=st.lists(st.integers(0, 9), min_size=1, unique=True),
+)
+def test_numbers_keep_their_bits_through_json(num_runs, num_steps, step_size, decay, ages):
+    found = experiment(
+        optimizer={"step_size": step_size, "decay": decay},
+        run={"num_runs": num_runs, "num_steps": num_steps, "rollout_ages": ages},
+    )
+    again = Experiment.from_mapping(json.loads(json.dumps(found.as_dict(), allow_nan=False)))
+    assert again == found
+    config = again.build()[2]
+    assert (config.step_size, config.num_steps) == (step_size, num_steps)
+    assert replace(config) == found.build()[2]
+
+
+def test_another_rule_problem_or_optimizer_starts_its_table_anew():
+    tables = {
+        "problem": {"kind": "zipf", "exponent": 1},
+        "rule": {"name": "clip", "clip_high": 0.3},
+        "optimizer": {"name": "momentum", "momentum": 0.5, "step_size": 0.2},
+    }
+    changes = {"optimizer.beta1": 0.8, "optimizer.name": "adam", "rule.name": "clip"}
+    new = with_changes(tables, changes)
+    assert new["optimizer"] == {"name": "adam", "beta1": 0.8, "step_size": 0.2}
+    assert new["rule"] == tables["rule"]
+    assert with_changes(tables, {"rule.name": "grpo"})["rule"] == {"name": "grpo"}
+    whole = {"rule": {"name": "grpo"}, "rule.eps": 0.1}
+    assert with_changes(tables, whole)["rule"] == {"name": "grpo", "eps": 0.1}
+    assert tables["rule"] == {"name": "clip", "clip_high": 0.3}
+
+
+def test_changes_that_lead_nowhere_are_refused():
+    with pytest.raises(ValueError, match=r"`run.seed.x` must be a key of a table, got seed = 3"):
+        with_changes({"run": {"seed": 3}}, {"run.seed.x": 1})
+    with pytest.raises(ValueError, match=r"simulate: `set` must be TABLE.KEY=VALUE, got 'seed=3'"):
+        read_assignment("seed=3", "simulate")
