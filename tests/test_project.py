@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("banditlab", "theory", "llm_bridge", "figures")
+PACKAGES = ("banditlab", "theory", "llm_bridge", "figures", "benchmarks")
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -87,5 +87,11 @@ def test_the_files_that_the_readme_names_exist():
 
 
 def test_no_placeholder_is_left_in_the_documents():
-    for name in ("README.md", "CONTRIBUTING.md", "llm_bridge/embedded/model/README.md"):
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "llm_bridge/embedded/model/README.md",
+        "benchmarks/README.md",
+        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    ):
         assert "@@" not in (ROOT / name).read_text()
