@@ -47,27 +47,25 @@ def descend(
         _recompute(slots, rows, rate, shift)
         return sum_of_blocks(slots.weight_blocks[rows])
     _recompute(slots, index[~is_long], rate[~is_long], shift[~is_long])
-    first, last = (np.searchsorted(row, np.arange(index.size), side) for side in ("left", "right"))
     buffers = np.empty((2, slots.capacity))
     for at in np.nonzero(is_long)[0]:
-        of_row = slice(first[at], last[at])
-        width = -(-int(used[at]) // BLOCK) * BLOCK
-        weight = slots.weight[index[at], :width]
-        displacement = slots.displacement[index[at], :width]
+        of_row, width = index[at], -(-int(used[at]) // BLOCK) * BLOCK
+        weight, blocks = slots.weight[of_row, :width], slots.weight_blocks[of_row]
         # A sum of weights bounds each of them, and costs no pass over them; if it will not do,
         # one pass is still cheaper than exp.
-        bound = abs(rate[at]) * slots.weight_blocks[index[at]].max()
+        bound = abs(rate[at]) * blocks.max()
         if bound > _CUBIC:
             bound = abs(rate[at]) * weight.max()
+        displacement = slots.displacement[of_row, :width]
         _scale(weight, displacement, rate[at], bound, buffers[:, :width])
-        # From its logit, so that a weight that had vanished comes back.
-        own = slot[of_row]
-        logit = slots.base[index[at], own] + displacement[own] - shift[at]
-        with np.errstate(over="ignore"):
-            weight[own] = np.exp(logit)
-        np.add.reduce(
-            weight.reshape(-1, BLOCK), axis=1, out=slots.weight_blocks[index[at], : width // BLOCK]
-        )
+        np.add.reduce(weight.reshape(-1, BLOCK), axis=1, out=blocks[: width // BLOCK])
+    # Drawn ones from their logits, so that a weight that had vanished comes back.
+    is_drawn_long = is_long[row]
+    within, slot = row[is_drawn_long], slot[is_drawn_long]
+    cell = (index[within], slot)
+    with np.errstate(over="ignore"):
+        slots.weight[cell] = np.exp(slots.base[cell] + slots.displacement[cell] - shift[within])
+    slots.renew_sums_at(*cell)
     return sum_of_blocks(slots.weight_blocks[rows])
 
 

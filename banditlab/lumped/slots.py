@@ -133,6 +133,18 @@ class SlotTable:
         """
         self.weight_blocks[rows] = block_sums(self.weight[rows])
 
+    def renew_sums_at(self, row: np.ndarray, slot: np.ndarray) -> None:
+        """Sum those blocks again in which some weights changed.
+
+        Args:
+            row: row of each slot, shape [n].
+            slot: the slots, shape [n].
+        """
+        width, num_blocks = min(BLOCK, self.capacity), self.weight_blocks.shape[1]
+        changed = np.unique(row * num_blocks + slot // width)
+        blocks = self.weight.reshape(-1, width).take(changed, axis=0)
+        self.weight_blocks.reshape(-1)[changed] = blocks.sum(axis=-1)
+
     @property
     def capacity(self) -> int:
         """Slots for which there is room in every row, N."""
