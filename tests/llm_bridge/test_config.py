@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from banditlab.rules import RULES
 from llm_bridge.config import TrainConfig
+from tests.llm_bridge.training import SMALL
 
 REFUSED = {
     "running_mean": r"one with no memory of earlier rewards.*got running_mean\(.*leave_one_out",
@@ -36,3 +39,41 @@ def test_a_batch_baseline_takes_one_rollout_of_each_prompt_but_not_one_in_all():
     assert TrainConfig(rule="batch_mean", group_size=1, num_prompts=2).group_size == 1
     with pytest.raises(ValueError, match=r"batch_mean: `reward` must be of shape"):
         TrainConfig(rule="batch_mean", group_size=1, num_prompts=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rule": "grop"}, r"`name` must be a known rule, got 'grop'\. Did you mean 'grpo'"),
+        ({"hyper": {"clip": 1.0}}, r"`clip` must be a hyperparameter of clip"),
+        ({"hyper": {"clip_low": 2.0}}, r"`clip_low` must be a finite number in \[0, 1\]"),
+        ({"group_size": 1}, r"`group_size` must be at least 2 for clip, which compares"),
+        ({"num_prompts": 0}, r"TrainConfig: `num_prompts` must be at least 1, got 0"),
+        ({"take": 0}, r"TrainConfig: `take` must be at least 1, got 0"),
+        ({"seed": -1}, r"TrainConfig: `seed` must be at least 0, got -1"),
+        ({"learning_rate": 0.0}, r"TrainConfig: `learning_rate` must be a finite number in \(0"),
+        ({"temperature": float("nan")}, r"TrainConfig: `temperature` must be a finite number"),
+        ({"optimizer": "adam"}, r"`optimizer` must be a known optimizer, .*'adamw'"),
+        ({"level": "word"}, r"TrainConfig: `level` must be a known level"),
+        ({"prompt_format": "chat"}, r"TrainConfig: `prompt_format` must be a known prompt format"),
+    ],
+)
+def test_an_impossible_configuration_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **changes)
+
+
+def test_a_count_must_be_an_integer():
+    with pytest.raises(TypeError, match="TrainConfig: `num_updates` must be an integer, got float"):
+        replace(SMALL, num_updates=2.5)
+
+
+def test_limits_of_tokens_follow_the_model_and_the_dataset():
+    from llm_bridge.embedded.corpus import MAX_NEW_TOKENS
+
+    assert TrainConfig().resolved().max_new_tokens == MAX_NEW_TOKENS
+    assert TrainConfig().resolved().prompt_format == "embedded"
+    other = TrainConfig(model="a", dataset="b").resolved()
+    assert (other.max_new_tokens, other.prompt_format) == (256, "instruction")
+    assert TrainConfig(max_new_tokens=5).resolved().max_new_tokens == 5
+    assert other.resolved() == other

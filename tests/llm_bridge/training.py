@@ -1,0 +1,46 @@
+"""A small training run, and what two runs must agree in."""
+
+import torch
+from safetensors.torch import load_file
+
+from llm_bridge.config import TrainConfig
+from llm_bridge.metrics import is_timing, read_metrics
+
+# Small enough for seconds, and with inner epochs and moments so that all state matters.
+SMALL = TrainConfig(
+    rule="clip",
+    num_prompts=6,
+    group_size=4,
+    inner_epochs=2,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    num_updates=5,
+    eval_every=3,
+    eval_samples=16,
+    take=16,
+    eval_take=16,
+    checkpoint_every=2,
+    num_threads=1,
+)
+
+
+def lasting(folder):
+    return [
+        {name: value for name, value in line.items() if not is_timing(name)}
+        for line in read_metrics(folder)
+    ]
+
+
+def weights(folder):
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def assert_same_run(folder, other):
+    assert lasting(folder) == lasting(other)
+    ours, theirs = weights(folder), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
