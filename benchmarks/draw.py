@@ -170,7 +170,7 @@ def write_picture(rows: Sequence[Row], out: Path) -> list[Path]:
         raise ModuleNotFoundError(
             'write_picture: Matplotlib is missing. Remedy: pip install "banditlab[figures]".'
         ) from error
-    from figures.simulate import save_picture
+    from figures.redraw import save_picture
     from figures.style import style
 
     with style():

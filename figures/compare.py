@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from banditlab.records import write_atomically
+from figures.redraw import save_picture
 from figures.style import rule_colour, rule_label, style
 from figures.tables import CurvePoint, read_table
 
@@ -204,8 +204,6 @@ def write_pictures(points: Sequence[CurvePoint], out: Path) -> list[Path]:
         ModuleNotFoundError: Matplotlib is not installed.
         OSError: the disk refuses.
     """
-    import io
-
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
@@ -216,11 +214,7 @@ def write_pictures(points: Sequence[CurvePoint], out: Path) -> list[Path]:
     written = []
     with style():
         for stem, figure in pictures([replace(point) for point in points]).items():
-            for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format=suffix[1:], metadata=metadata)
-                write_atomically(out / f"{stem}{suffix}", buffer.getvalue())
-            written.append(out / f"{stem}.png")
+            written.append(save_picture(figure, out / stem)[0])
     return written
 
 

@@ -3,16 +3,15 @@
 `python -m figures.simulate RUN` draws again into a run folder of `banditlab simulate`.
 """
 
-import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from banditlab.records import Record, write_atomically
+from banditlab.records import Record
 from banditlab.validation import require
+from figures.redraw import redraw, save_picture
 from figures.style import OTHER_COLOUR, rule_colour, rule_label, style
 
 _MOST_RUNS_SHOWN = 50
@@ -224,28 +223,6 @@ def _add_rollout_axis(axes: Any, record: Record) -> None:
     top.tick_params(labelsize=8)
 
 
-def save_picture(figure: Any, stem: Path) -> list[Path]:
-    """Write a figure as PNG and SVG, each whole or not at all; the same figure, the same bytes.
-
-    Args:
-        figure: the Matplotlib figure.
-        stem: path without its ending.
-
-    Returns:
-        Paths of the files, the PNG first.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    paths = []
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix[1:], metadata=metadata)
-        paths.append(stem.with_suffix(suffix))
-        write_atomically(paths[-1], buffer.getvalue())
-    return paths
-
-
 def write_picture(out: Path) -> list[Path]:
     """Draw the picture of a finished run folder into it.
 
@@ -273,25 +250,5 @@ def write_picture(out: Path) -> list[Path]:
         return save_picture(draw(record), out / "curves")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw again into run folders.
-
-    Args:
-        argv: arguments; those of the process by default.
-
-    Returns:
-        Exit code.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m figures.simulate",
-        description="Draw the curves of finished runs of banditlab simulate into their folders.",
-        epilog="example: python -m figures.simulate runs/grpo",
-    )
-    parser.add_argument("run", type=Path, nargs="+", help="run folder")
-    for out in parser.parse_args(argv).run:
-        print(write_picture(out)[0])
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(redraw("simulate", write_picture))

@@ -3,18 +3,17 @@
 `python -m figures.sweep SWEEP` draws again into the folder of `banditlab sweep`.
 """
 
-import argparse
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from banditlab.records import Record
 from banditlab.validation import require
+from figures.redraw import redraw, save_picture
 from figures.simulate import (
     bootstrap_interval,
     first_move,
-    save_picture,
     set_rate_axis,
     set_step_axis,
 )
@@ -120,25 +119,5 @@ def write_picture(out: Path) -> list[Path]:
         return save_picture(draw(records), out / "curves")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw again into the folders of sweeps.
-
-    Args:
-        argv: arguments; those of the process by default.
-
-    Returns:
-        Exit code.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m figures.sweep",
-        description="Draw the cells of finished sweeps into their folders.",
-        epilog="example: python -m figures.sweep runs/sweep",
-    )
-    parser.add_argument("sweep", type=Path, nargs="+", help="folder of a sweep")
-    for out in parser.parse_args(argv).sweep:
-        print(write_picture(out)[0])
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(redraw("sweep", write_picture))

@@ -9,11 +9,12 @@ from banditlab.experiments.run import run_experiment
 from banditlab.experiments.sweep import claim_sweep_folder, run_cell
 from banditlab.experiments.sweep_results import write_results
 from banditlab.records import Record
-from figures.simulate import bootstrap_interval, draw, is_log_grid, main, write_picture
+from figures.redraw import redraw
+from figures.simulate import bootstrap_interval, draw, is_log_grid, write_picture
 from figures.style import rule_colour
 from figures.sweep import draw as draw_sweep
-from figures.sweep import main as draw_sweeps
 from figures.sweep import read_cells
+from figures.sweep import write_picture as write_sweep_picture
 
 RATES = {"kind": "pass_rates", "train_pass_rates": [0.2, 0.4], "shared_kernel": 5.0}
 ARMS = {"kind": "rare_correct", "log10_arms": 50, "success_prob": 0.1}
@@ -103,7 +104,7 @@ def test_the_bootstrap_interval_is_that_of_a_normal_mean():
 
 def test_the_same_run_gives_the_same_files(run_folder, capsys):
     first = [path.read_bytes() for path in write_picture(run_folder)]
-    assert main([str(run_folder)]) == 0
+    assert redraw("simulate", write_picture, [str(run_folder)]) == 0
     assert capsys.readouterr().out.strip() == str(run_folder / "curves.png")
     names = ("curves.png", "curves.svg")
     assert [(run_folder / name).read_bytes() for name in names] == first
@@ -133,7 +134,7 @@ def test_a_sweep_has_one_curve_per_cell_in_the_colour_of_its_rule(tmp_path, caps
     assert found == {"rule=grpo": rule_colour("grpo"), "rule=clip": rule_colour("clip")}
     mean = Record.load(out / "cells" / "rule=clip").curves["pass_rate"].mean(axis=0)
     np.testing.assert_allclose(axes.get_lines()[1].get_ydata(), mean, rtol=1e-12)
-    assert draw_sweeps([str(out)]) == 0
+    assert redraw("sweep", write_sweep_picture, [str(out)]) == 0
     assert (out / "curves.svg").exists()
     assert capsys.readouterr().out.strip() == str(out / "curves.png")
 
