@@ -153,4 +153,12 @@ class SimulationConfig:
         require(self.seed >= 0, "simulate", "seed", "at least 0", self.seed, "Give a whole number")
         require_known("simulate", "policy", self.policy, POLICIES, "policy")
         require_known("simulate", "level", self.level, LEVELS, "level")
+        require(
+            self.policy == "sequence" or self.level == "sequence",
+            "simulate",
+            "level",
+            "sequence for arms, which have no tokens",
+            self.level,
+            "Give a problem of sequences, or leave the level out",
+        )
         Batches(problem.num_train, 1, self.batch_size or problem.num_train, self.batch_order)

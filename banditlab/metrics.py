@@ -7,6 +7,7 @@ import numpy as np
 
 from banditlab.policy import Policy
 from banditlab.rounds import Memory, Round, ratio_variance
+from banditlab.validation import require
 
 METRICS = {
     "pass_rate": "true mean reward of the policy over the prompts trained on; exact, not sampled",
@@ -19,7 +20,15 @@ METRICS = {
 }
 
 
-def record_steps(num_steps: int, record_every: int, num_log_records: int) -> np.ndarray:
+LARGEST_COUNT = 2.0**53
+"""From here on float64 cannot tell one round from the next."""
+
+MAX_RECORDS = 1_000_000
+
+
+def record_steps(
+    num_steps: int | float, record_every: int | float, num_log_records: int
+) -> np.ndarray:
     """Steps after which to record.
 
     Args:
@@ -28,17 +37,31 @@ def record_steps(num_steps: int, record_every: int, num_log_records: int) -> np.
         num_log_records: steps at equal distance in log(step), if above 0, instead of those.
 
     Returns:
-        Ascending steps from 0, the last one included, shape [S].
+        Ascending steps from 0, the last one included, integers up to 2^53 rounds, shape [S].
+
+    Raises:
+        ValueError: there are too many of them.
 
     Examples:
         >>> record_steps(10, 4, 0).tolist(), record_steps(1000, 1, 4).tolist()
         ([0, 4, 8, 10], [0, 1, 10, 100, 1000])
+        >>> record_steps(1e100, 1, 3).tolist()
+        [0.0, 1.0, 1e+50, 1e+100]
     """
     if num_log_records:
-        grid = np.rint(np.geomspace(1, num_steps, num_log_records)).astype(np.int64)
+        grid = np.rint(np.geomspace(1.0, num_steps, num_log_records))
     else:
-        grid = np.arange(record_every, num_steps, record_every)
-    return np.unique(np.concatenate([[0], grid, [num_steps]]))
+        require(
+            num_steps <= MAX_RECORDS * float(record_every),
+            "record_steps",
+            "record_every",
+            f"such that at most {MAX_RECORDS} steps are recorded",
+            record_every,
+            "Set num_log_records, e.g. 200, for a grid in log(step)",
+        )
+        grid = np.arange(record_every, num_steps, record_every, dtype=np.float64)
+    steps = np.unique(np.concatenate([[0.0], grid, [float(num_steps)]]))
+    return steps.astype(np.int64) if num_steps <= LARGEST_COUNT else steps
 
 
 def measure(

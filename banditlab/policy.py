@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from banditlab.problems import BanditProblem
+from banditlab.sequence.problem import SequenceProblem
 
 Draw = Any
 """What a policy drew; only the policy looks into it."""
@@ -23,7 +24,7 @@ class Uniforms(Protocol):
 class Policy(Protocol):
     """What a round asks of a policy; the shapes stand at `LumpedSoftmax`."""
 
-    problem: BanditProblem
+    problem: BanditProblem | SequenceProblem
     num_runs: int
     has_tokens: bool
 

@@ -126,6 +126,14 @@ def roll_out(
     Raises:
         ValueError: none of `rng`, `arms` and `draw` is given, or the rule refuses the group.
     """
+    require(
+        arms is None or draw is None,
+        "roll_out",
+        "draw",
+        "None where arms are given",
+        "both",
+        "Give one of them",
+    )
     shape = (*contexts.shape, group_size + rule.extra_rollouts)
     is_random = policy.problem.has_random_reward
     require(

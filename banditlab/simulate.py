@@ -4,8 +4,12 @@ Shapes: R runs, P prompts (contexts), B prompts of a batch, G group, S recorded 
 """
 
 import io
+import signal
+import threading
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +24,10 @@ from banditlab.replay import ReplayBuffer
 from banditlab.rounds import Memory, Round, step
 from banditlab.rules import UpdateRule
 from banditlab.streams import RunStreams
+from banditlab.validation import requirement_error
 
-_CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_SECONDS = 30.0
+"""Time between two checkpoints."""
 
 
 class Simulation:
@@ -146,7 +152,7 @@ def simulate(
     *,
     on_step: Callable[[int], Any] | None = None,
     checkpoint: Path | None = None,
-    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Record:
     """Simulate R independent runs of a rule on a bandit.
 
@@ -168,6 +174,7 @@ def simulate(
     Raises:
         ValueError: the configuration is out of range.
         FloatingPointError: a run blew up; the message names the round.
+        KeyboardInterrupt: at the first Ctrl-C, once the round is whole and the checkpoint written.
 
     Examples:
         >>> from banditlab.arm_spaces import rare_correct
@@ -196,15 +203,19 @@ def simulate(
         keep(None)
     last_write = time.monotonic()
     recorded = set(steps.tolist())
-    while simulation.num_rounds < config.num_steps:
-        outcome = simulation.advance()
-        if simulation.num_rounds in recorded:
-            keep(outcome)
-        if checkpoint is not None and time.monotonic() - last_write >= checkpoint_seconds:
-            _save(checkpoint, simulation, curves)
-            last_write = time.monotonic()
-        if on_step is not None:
-            on_step(simulation.num_rounds)
+    with _interrupts_between_rounds() as is_interrupted:
+        while simulation.num_rounds < config.num_steps:
+            outcome = simulation.advance()
+            if simulation.num_rounds in recorded:
+                keep(outcome)
+            is_due = time.monotonic() - last_write >= checkpoint_seconds
+            if checkpoint is not None and (is_due or is_interrupted()):
+                _save(checkpoint, simulation, curves)
+                last_write = time.monotonic()
+            if is_interrupted():
+                raise KeyboardInterrupt
+            if on_step is not None:
+                on_step(simulation.num_rounds)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return Record(
@@ -215,6 +226,27 @@ def simulate(
     )
 
 
+@contextmanager
+def _interrupts_between_rounds() -> Iterator[Callable[[], bool]]:
+    """Hold the first Ctrl-C back until the round is whole, so that nothing is lost."""
+    num_asked = 0
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal num_asked
+        num_asked += 1
+        if num_asked > 1:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: num_asked > 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _save(path: Path, simulation: Simulation, curves: dict[str, np.ndarray]) -> None:
     arrays = simulation.arrays() | {f"curves/{name}": curve for name, curve in curves.items()}
     buffer = io.BytesIO()
@@ -223,7 +255,16 @@ def _save(path: Path, simulation: Simulation, curves: dict[str, np.ndarray]) -> 
 
 
 def _load(path: Path, simulation: Simulation) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as saved:
-        arrays = dict(saved)
-    simulation.restore(arrays)
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            arrays = dict(saved)
+        simulation.restore(arrays)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise requirement_error(
+            "simulate",
+            "checkpoint",
+            "a whole checkpoint of this very run",
+            f"{path} ({type(error).__name__})",
+            "Remove it; the run then starts anew",
+        ) from error
     return {k.removeprefix("curves/"): v for k, v in arrays.items() if k.startswith("curves/")}

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from banditlab.lock import lock_run_folder
 from banditlab.records import claim_run_folder, provenance, write_json
 from banditlab.rules import group_advantage, score_weight
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate import decode_responses, evaluate
-from llm_bridge.lock import lock_run_folder
 from llm_bridge.metrics import (
     MetricsFile,
     describe_evaluation,
@@ -281,14 +281,14 @@ def train(
         claim_run_folder(out, config.as_dict(), "train")
         if _is_finished(out):
             return out
-        with lock_run_folder(out, wait_seconds=wait_seconds):
+        with lock_run_folder(out, "train", wait_seconds=wait_seconds):
             # A folder that is held is told before a model is loaded, which may be a large one.
             pass
     with Grader() if grader is None else nullcontext(grader) as grader:
         run = prepare_run(config, grader)
         claim_run_folder(out, config.as_dict(), "train")
         with (
-            lock_run_folder(out, wait_seconds=wait_seconds),
+            lock_run_folder(out, "train", wait_seconds=wait_seconds),
             torch_threads(_recorded_threads(out, config.num_threads)),
         ):
             # Another process may have come to the end of the run before the lock was free.

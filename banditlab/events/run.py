@@ -17,51 +17,13 @@ import numpy as np
 
 from banditlab.config import Problem, SimulationConfig
 from banditlab.events.simulation import EventSimulation
-from banditlab.metrics import measure
+from banditlab.metrics import LARGEST_COUNT, measure, record_steps
 from banditlab.records import Record, provenance
 from banditlab.rounds import Round
 from banditlab.rules import UpdateRule
 from banditlab.validation import require
 
-LARGEST_COUNT = 2.0**53
-"""From here on float64 cannot tell one round from the next."""
-
-MAX_RECORDS = 1_000_000
-
 _METRICS_OF_THE_ROUND = ("ratio_variance", "signal_share")
-
-
-def event_steps(num_steps: float, record_every: float, num_log_records: int) -> np.ndarray:
-    """Steps at which to record: as `banditlab.metrics.record_steps`, as float64.
-
-    Args:
-        num_steps: horizon, rounds.
-        record_every: rounds between records, for a linear grid.
-        num_log_records: steps at equal distance in log(step), if above 0, instead of those.
-
-    Returns:
-        Ascending steps from 0, the horizon included, shape [S].
-
-    Raises:
-        ValueError: there are too many of them.
-
-    Examples:
-        >>> event_steps(1e100, 1, 3).tolist()
-        [0.0, 1.0, 1e+50, 1e+100]
-    """
-    if num_log_records:
-        grid = np.rint(np.geomspace(1.0, num_steps, num_log_records))
-    else:
-        require(
-            num_steps <= MAX_RECORDS * float(record_every),
-            "simulate_events",
-            "record_every",
-            f"such that at most {MAX_RECORDS} steps are recorded",
-            record_every,
-            "Set num_log_records, e.g. 200, for a grid in log(step)",
-        )
-        grid = np.arange(record_every, num_steps, record_every, dtype=np.float64)
-    return np.unique(np.concatenate([[0.0], grid, [float(num_steps)]]))
 
 
 def _require_stop(config: SimulationConfig, stop_success_prob: float | None) -> None:
@@ -130,7 +92,7 @@ def simulate_events(
     """
     simulation = EventSimulation(problem, rule, config)
     _require_stop(config, stop_success_prob)
-    steps = event_steps(config.num_steps, config.record_every, config.num_log_records)
+    steps = record_steps(config.num_steps, config.record_every, config.num_log_records)
     index = np.arange(len(steps))
     curves: dict[str, np.ndarray] = {}
 
@@ -162,8 +124,7 @@ def simulate_events(
         curves,
         steps,
         config={
-            "rule": rule.name,
-            "hyper": rule.hyper,
+            **rule.as_dict(),
             **asdict(config),
             "stop_success_prob": stop_success_prob,
         },

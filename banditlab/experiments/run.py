@@ -8,13 +8,14 @@ from typing import Any
 from banditlab.config import Problem, SimulationConfig
 from banditlab.experiments.experiment import Experiment
 from banditlab.experiments.settings import Place
+from banditlab.lock import lock_run_folder
+from banditlab.metrics import record_steps
 from banditlab.records import CURVES_FILE, Record, claim_run_folder
-from banditlab.simulate import require_runnable, simulate
+from banditlab.simulate import CHECKPOINT_SECONDS, require_runnable, simulate
 from banditlab.update_rule import UpdateRule
 
 KIND = "simulate"
 CHECKPOINT_FILE = "checkpoint.npz"
-CHECKPOINT_SECONDS = 30.0
 
 
 def prepare(
@@ -36,12 +37,11 @@ def prepare(
     with Place(experiment.source).named():
         if experiment.run["events"]:
             from banditlab.events.conditions import require_event_driven
-            from banditlab.events.run import event_steps
 
             require_event_driven(problem, rule, config)
-            event_steps(config.num_steps, config.record_every, config.num_log_records)
         else:
             require_runnable(problem, rule, config)
+        record_steps(config.num_steps, config.record_every, config.num_log_records)
     return problem, rule, config
 
 
@@ -65,32 +65,39 @@ def run_experiment(
         The record, and whether it had been finished before.
 
     Raises:
-        ValueError: something does not fit, or the folder holds another run.
+        ValueError: something does not fit, the folder holds another run, or another process
+            works on it.
         FloatingPointError: a run blew up.
     """
     parts = prepare(experiment, on_projection)
-    if out is not None:
-        claim_run_folder(out, experiment.as_dict(), KIND)
+    if out is None:
+        return _run(experiment, parts, on_step, checkpoint=None), False
+    claim_run_folder(out, experiment.as_dict(), KIND)
+    with lock_run_folder(out, KIND):
         if (out / CURVES_FILE).exists():
             return Record.load(out), True
-    if experiment.run["events"]:
-        from banditlab.events.run import simulate_events
-
-        stop = experiment.run.get("stop_success_prob")
-        record = simulate_events(*parts, stop_success_prob=stop, on_event=on_step)
-    else:
-        checkpoint = None if out is None else out / CHECKPOINT_FILE
-        record = simulate(
-            *parts,
-            on_step=on_step,
-            checkpoint=checkpoint,
-            checkpoint_seconds=CHECKPOINT_SECONDS,
-        )
-    record = replace(record, config={"kind": KIND, **experiment.as_dict()})
-    if out is not None:
+        record = _run(experiment, parts, on_step, checkpoint=out / CHECKPOINT_FILE)
         # A kill while a file was written leaves its temporary sibling behind.
         for name in (CHECKPOINT_FILE, CURVES_FILE):
             for leftover in out.glob(f".{name}.*"):
                 leftover.unlink()
         record.save(out)
     return record, False
+
+
+def _run(
+    experiment: Experiment,
+    parts: tuple[Problem, UpdateRule, SimulationConfig],
+    on_step: Callable[[int], Any] | None,
+    checkpoint: Path | None,
+) -> Record:
+    if experiment.run["events"]:
+        from banditlab.events.run import simulate_events
+
+        stop = experiment.run.get("stop_success_prob")
+        record = simulate_events(*parts, stop_success_prob=stop, on_event=on_step)
+    else:
+        record = simulate(
+            *parts, on_step=on_step, checkpoint=checkpoint, checkpoint_seconds=CHECKPOINT_SECONDS
+        )
+    return replace(record, config={"kind": KIND, **experiment.as_dict()})

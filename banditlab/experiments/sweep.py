@@ -15,6 +15,7 @@ from typing import Any
 from banditlab.experiments.experiment import Experiment
 from banditlab.experiments.grids import Cell
 from banditlab.experiments.run import KIND, run_experiment
+from banditlab.lock import hold_lock
 from banditlab.records import CONFIG_FILE, claim_run_folder, write_json
 
 CELLS_FOLDER = "cells"
@@ -80,7 +81,8 @@ def run_cell(cell: Cell, out: Path) -> Outcome:
     folder = out / CELLS_FOLDER / cell.name
     partial = folder.with_name(f".{cell.name}.partial")
     try:
-        with _locked(folder.with_name(f".{cell.name}.lock")):
+        # Workers of a sweep that was killed may still be finishing their cells.
+        with hold_lock(folder.with_name(f".{cell.name}.lock"), "sweep", folder):
             if folder.exists():
                 return Outcome(cell.name)
             _drop_foreign(partial, cell.experiment)
@@ -90,20 +92,6 @@ def run_cell(cell: Cell, out: Path) -> Outcome:
         unexpected = not isinstance(error, ValueError | TypeError | FloatingPointError | OSError)
         return Outcome(cell.name, f"{type(error).__name__ + ': ' if unexpected else ''}{error}")
     return Outcome(cell.name)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock: workers of a sweep that was killed may still be finishing their cells."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:
-        yield
-        return
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-        path.unlink(missing_ok=True)
 
 
 def _drop_foreign(partial: Path, experiment: Experiment) -> None:

@@ -36,7 +36,6 @@ def test_the_defaults_are_valid_for_every_rule():
         {"rollout_ages": (0, 1, 2)},
         {"rollout_ages": [4]},
         {"num_log_records": 9, "record_every": 100},
-        {"level": "token"},
         {"seed": 2**80},
     ],
 )

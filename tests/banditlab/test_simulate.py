@@ -225,6 +225,7 @@ def test_a_checkpoint_of_the_middle_of_a_round_would_be_found(tmp_path):
         ({"optimizer": "adamw"}, r"`name` must be a known optimizer.*'adam'"),
         ({"optimizer_hyper": {"beta": 1}}, r"`hyper` must be a known hyperparameter of sgd"),
         ({"level": "word"}, r"`level` must be a known level"),
+        ({"level": "token"}, r"`level` must be sequence for arms, which have no tokens, got token"),
     ],
 )
 def test_bad_configurations_are_refused(changes, message):
@@ -255,3 +256,30 @@ def test_a_blown_up_ratio_stops_the_run_and_names_the_step():
     config = small_config(num_steps=50, step_size=3000.0, inner_epochs=2)
     with pytest.raises(FloatingPointError, match=r"simulate: stopped at step \d+"):
         simulate(tabular, RULES["raw_reward"], config)
+
+
+def test_ctrl_c_waits_for_the_round_and_loses_nothing(tmp_path):
+    problem, config = rare_correct(6, 0.1), small_config(num_runs=3, num_steps=12)
+    path = tmp_path / "checkpoint.npz"
+
+    def interrupt(count):
+        if count == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(problem, RULES["grpo"], config, on_step=interrupt, checkpoint=path)
+    seen = []
+    resumed = simulate(problem, RULES["grpo"], config, on_step=seen.append, checkpoint=path)
+    assert seen[0] == 6
+    whole = simulate(problem, RULES["grpo"], config)
+    np.testing.assert_array_equal(resumed.curves["pass_rate"], whole.curves["pass_rate"])
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut off"])
+def test_a_damaged_checkpoint_is_told_with_its_remedy(content, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"simulate: `checkpoint` must be a whole checkpoint.*Remove it; the run"
+    ):
+        simulate(rare_correct(6, 0.1), RULES["grpo"], small_config(), checkpoint=path)

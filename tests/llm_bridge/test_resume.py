@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from banditlab.cli import main
+from banditlab.lock import lock_run_folder
 from banditlab.records import claim_run_folder
 from llm_bridge import train as train_module
-from llm_bridge.lock import lock_run_folder
 from llm_bridge.run import (
     prepare_run,
 )
@@ -123,7 +123,7 @@ def test_of_two_processes_that_begin_a_run_together_one_is_refused(tmp_path, mon
 
         def prepare_beside_another(*arguments):
             claim_run_folder(out, SMALL.resolved().as_dict(), "train")
-            other.enter_context(lock_run_folder(out))
+            other.enter_context(lock_run_folder(out, "train"))
             return prepare_run(*arguments)
 
         monkeypatch.setattr(train_module, "prepare_run", prepare_beside_another)

@@ -14,7 +14,8 @@ from banditlab.events import simulation as event_simulation
 from banditlab.events.draws import (
     geometric_wait,
 )
-from banditlab.events.run import event_steps, simulate_events, take_off_rounds
+from banditlab.events.run import simulate_events, take_off_rounds
+from banditlab.metrics import record_steps
 from banditlab.events.simulation import EventSimulation
 from banditlab.problems import BanditProblem
 from banditlab.rules import RULES
@@ -273,9 +274,9 @@ def test_take_off_is_inf_past_the_horizon_and_0_where_nothing_is_to_be_learned()
 
 
 def test_recorded_steps_are_floats_that_may_be_huge():
-    assert event_steps(10, 4, 0).tolist() == [0.0, 4.0, 8.0, 10.0]
-    assert event_steps(1e300, 1e299, 0)[-1] == 1e300
-    steps = event_steps(1e300, 1, 301)
+    assert record_steps(10, 4, 0).tolist() == [0.0, 4.0, 8.0, 10.0]
+    assert record_steps(1e300, 1e299, 0)[-1] == 1e300
+    steps = record_steps(1e300, 1, 301)
     np.testing.assert_allclose(steps[1:], np.logspace(0, 300, 301), rtol=1e-9)
 
 

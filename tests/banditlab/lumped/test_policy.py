@@ -33,6 +33,9 @@ PAIRS = [
     if kernel == "tabular" or OPTIMIZERS[optimizer].is_linear
 ]
 
+# Gradients that cancel to rounding become steps of full size where Adam divides by 1e-8.
+AMPLIFIED_BY_ADAM = {"variance_penalty", "variance_penalty_dual"}
+
 
 @pytest.mark.parametrize(("kernel", "optimizer"), PAIRS)
 @pytest.mark.parametrize("rule", RULES)
@@ -44,18 +47,26 @@ def test_lumped_equals_dense_on_the_same_draws(rule, kernel, optimizer):
     assert error < tolerance(OPTIMIZERS[optimizer])
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_lumped_equals_dense_over_400_rounds_at_3000_arms(optimizer):
-    problem = three_class_problem(KERNELS["tabular"], [[5, 1700, 1295]])
+@settings(max_examples=12, deadline=None)
+@given(
+    rule=st.sampled_from(sorted(RULES)),
+    pair=st.sampled_from(PAIRS),
+    inner_epochs=st.integers(1, 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_lumped_equals_dense_over_400_rounds_at_3000_arms(rule, pair, inner_epochs, seed):
+    optimizer = GENTLE[pair[1]]
+    assume(optimizer.is_linear or rule not in AMPLIFIED_BY_ADAM)
     error = largest_difference(
-        problem,
-        RULES["variance_penalty"],
-        OPTIMIZERS[optimizer],
+        three_class_problem(KERNELS[pair[0]], [[5, 1700, 1295]]),
+        RULES[rule],
+        optimizer,
         num_rounds=400,
-        inner_epochs=2,
-        seed=2,
+        inner_epochs=inner_epochs,
+        seed=seed,
+        num_runs=1,
     )
-    assert error < tolerance(OPTIMIZERS[optimizer])
+    assert error < tolerance(optimizer)
 
 
 @settings(max_examples=40, deadline=None)
@@ -72,8 +83,7 @@ def test_lumped_equals_dense_over_400_rounds_at_3000_arms(optimizer):
 def test_any_setting_agrees(rule, pair, counts, inner_epochs, ages, batch, law, seed):
     """Replay, repeated prompts and random rewards included; rare ties at a clip's kink aside."""
     optimizer = GENTLE[pair[1]]
-    # Gradients that cancel to rounding become steps of full size where Adam divides by 1e-8.
-    assume(optimizer.is_linear or rule not in {"variance_penalty", "variance_penalty_dual"})
+    assume(optimizer.is_linear or rule not in AMPLIFIED_BY_ADAM)
     problem = three_class_problem(KERNELS[pair[0]], [counts, counts[::-1]], law)
     error = largest_difference(
         problem,
@@ -85,7 +95,7 @@ def test_any_setting_agrees(rule, pair, counts, inner_epochs, ages, batch, law, 
         ages=ages,
         batch=batch,
     )
-    assert error < 10.0 * tolerance(optimizer)
+    assert error < tolerance(optimizer)
 
 
 class UnshiftedLump(LumpedSoftmax):
@@ -283,10 +293,18 @@ def test_an_arm_of_a_huge_class_that_is_pushed_up_is_not_forgotten(takes_arms, t
         policy.relative_log_prob(draw).item(), total - np.log1p(weight), rtol=1e-9
     )
     assert policy.num_touched().item() == 1
+
+
+def test_an_arm_of_a_huge_class_that_was_pushed_up_is_drawn_again():
+    problem = BanditProblem(
+        log_count=np.full((1, 2), 2302.0), log_mass=np.log([[0.5, 0.5]]), reward=[[1.0, 0.0]]
+    )
+    policy = LumpedSoftmax(problem, 1, SGD(3000.0))
+    draw = policy.sample(one_prompt(1), np.zeros((1, 1, 1, 2)))
+    policy.accumulate(draw, np.ones((1, 1, 1)))
+    policy.move()
     policy.release(draw)
-    again = policy.sample if not takes_arms else None
-    if again is not None and total > 2302.0:
-        assert again(one_prompt(1), np.full((1, 1, 1, 2), 0.999)).slot.item() == 0
+    assert policy.sample(one_prompt(1), np.full((1, 1, 1, 2), 0.999)).slot.item() == 0
 
 
 def test_given_and_drawn_arms_do_not_mix():

@@ -1,11 +1,12 @@
 """One process at a time on a run folder.
 
-Two processes that train into one folder would append to the same record. The lock is the
+Two processes that run into one folder would write over each other's record. The lock is the
 kernel's (`flock`) and so ends with its process, however that ends. Platforms without `fcntl`
 (Windows) and file systems without locks have none: nothing is checked there.
 """
 
 import errno
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -44,11 +45,12 @@ def _is_at(file: TextIO, path: Path) -> bool:
 
 
 @contextmanager
-def lock_run_folder(out: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+def lock_run_folder(out: Path, command: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold a run folder for this process during a `with` block.
 
     Args:
         out: the run folder; it exists.
+        command: name of the command, for the error.
         wait_seconds: how long to wait for another process that holds it.
 
     Yields:
@@ -58,10 +60,31 @@ def lock_run_folder(out: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     Raises:
         ValueError: another process holds the folder and goes on doing so.
     """
+    with hold_lock(out / LOCK_FILE, command, out, wait_seconds=wait_seconds):
+        yield
+
+
+@contextmanager
+def hold_lock(
+    path: Path, command: str, out: Path, *, wait_seconds: float = math.inf
+) -> Iterator[None]:
+    """Hold a lock file during a `with` block.
+
+    Args:
+        path: the file, removed in the end; its folder exists.
+        command: name of the command, for the error.
+        out: the folder that is worked on, for the error.
+        wait_seconds: how long to wait for another process that holds it.
+
+    Yields:
+        Once, when the lock is held.
+
+    Raises:
+        ValueError: another process holds it and goes on doing so.
+    """
     if fcntl is None:
         yield
         return
-    path = out / LOCK_FILE
     deadline = time.monotonic() + wait_seconds
     while True:
         with path.open("a+") as file:
@@ -83,7 +106,7 @@ def lock_run_folder(out: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
         if time.monotonic() >= deadline:
             holder = f"process {number}" if number else "the other process"
             raise requirement_error(
-                "train",
+                command,
                 "out",
                 "a run folder that no other process works on",
                 f"{out}, on which {holder} works",

@@ -7,16 +7,16 @@ import threading
 
 import pytest
 
-from llm_bridge import lock
-from llm_bridge.lock import LOCK_FILE, lock_run_folder
+from banditlab import lock
+from banditlab.lock import LOCK_FILE, lock_run_folder
 
 pytestmark = pytest.mark.skipif(lock.fcntl is None, reason="this platform has no flock")
 
 HOLD_PROGRAM = """
 import sys, time
 from pathlib import Path
-from llm_bridge.lock import lock_run_folder
-with lock_run_folder(Path(sys.argv[1])):
+from banditlab.lock import lock_run_folder
+with lock_run_folder(Path(sys.argv[1]), "train"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -40,7 +40,7 @@ def assert_refused(folder, number):
         r"train: `out` must be a run folder that no other process works on, got .*, on which "
         rf"process {number} works\. Wait for it to end, or stop process {number}\.$"
     )
-    with pytest.raises(ValueError, match=message), lock_run_folder(folder):
+    with pytest.raises(ValueError, match=message), lock_run_folder(folder, "train"):
         pass
     assert (folder / LOCK_FILE).read_bytes() == before
 
@@ -50,28 +50,28 @@ def test_a_folder_is_held_by_one_process_until_it_is_killed(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / LOCK_FILE).read_text() == f"{holder.pid}\n", "the file alone holds nothing"
-    with lock_run_folder(tmp_path):
+    with lock_run_folder(tmp_path, "train"):
         assert_refused(tmp_path, os.getpid())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lock_ends_with_its_block_also_by_an_error(tmp_path):
-    with pytest.raises(KeyboardInterrupt), lock_run_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), lock_run_folder(tmp_path, "train"):
         raise KeyboardInterrupt
-    with lock_run_folder(tmp_path):
+    with lock_run_folder(tmp_path, "train"):
         pass
 
 
 def test_a_holder_that_ends_in_time_is_waited_for(tmp_path, holder):
     timer = threading.Timer(0.3, holder.kill)
     timer.start()
-    with lock_run_folder(tmp_path, wait_seconds=30.0):
+    with lock_run_folder(tmp_path, "train", wait_seconds=30.0):
         assert not timer.is_alive()
     # Waiting has an end.
     with (
-        lock_run_folder(tmp_path),
+        lock_run_folder(tmp_path, "train"),
         pytest.raises(ValueError, match="no other process works on"),
-        lock_run_folder(tmp_path, wait_seconds=0.2),
+        lock_run_folder(tmp_path, "train", wait_seconds=0.2),
     ):
         pass
 
@@ -88,9 +88,9 @@ def lock_as_the_holder_before_ends(folder, monkeypatch):
         original(file, operation)
 
     monkeypatch.setattr(lock.fcntl, "flock", remove_first)
-    with lock_run_folder(folder):
+    with lock_run_folder(folder, "train"):
         try:
-            with lock_run_folder(folder):
+            with lock_run_folder(folder, "train"):
                 return True
         except ValueError:
             return False
@@ -114,11 +114,14 @@ def test_where_there_are_no_locks_nothing_is_checked(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(lock.fcntl, "flock", refuse(errno.ENOSYS))
-        with lock_run_folder(tmp_path), lock_run_folder(tmp_path):
+        with lock_run_folder(tmp_path, "train"), lock_run_folder(tmp_path, "train"):
             pass
         patch.setattr(lock.fcntl, "flock", refuse(errno.EIO))
-        with pytest.raises(OSError, match=os.strerror(errno.EIO)), lock_run_folder(tmp_path):
+        with (
+            pytest.raises(OSError, match=os.strerror(errno.EIO)),
+            lock_run_folder(tmp_path, "train"),
+        ):
             pass
     monkeypatch.setattr(lock, "fcntl", None)
-    with lock_run_folder(tmp_path), lock_run_folder(tmp_path):
+    with lock_run_folder(tmp_path, "train"), lock_run_folder(tmp_path, "train"):
         pass
