@@ -1,15 +1,20 @@
 """The command line: collects the commands of all installed packages and answers errors."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from banditlab.command import ENTRY_POINT_GROUP, Command
 from banditlab.extras import explain
 
 EXIT_BAD_INPUT = 2
 EXIT_BLOWN_UP = 1
+# As a shell tells of a process that a signal ended: 128 and the signal's number.
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 
 _ORDER = ("compare", "train", "simulate", "sweep", "verify", "rules", "env")
 _EPILOG = """\
@@ -30,6 +35,16 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Answers an unknown argument with the usage of its own command, not with the overview's."""
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        parsed, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
 def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     """Build the parser of the whole command line.
 
@@ -46,7 +61,9 @@ def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=_CommandParser
+    )
     for command in commands:
         subparser = subparsers.add_parser(
             command.name,
@@ -67,27 +84,52 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; those of the process by default.
 
     Returns:
-        The exit code: 0 success, 1 a check failed or a run blew up, 2 bad input.
+        The exit code: 0 success, 1 a check failed or a run blew up, 2 bad input, 130
+        interrupted, 141 nobody reads the output any more.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     entries = sorted(entry_points(group=ENTRY_POINT_GROUP), key=_sort_key)
     # A named command loads its own module only.
     chosen = [entry for entry in entries if arguments[:1] == [entry.name]] or entries
-    parsed = build_parser([entry.load() for entry in chosen]).parse_args(arguments)
     try:
+        code = _run(chosen, arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader, e.g. `head`, has left: what Python flushes at its exit goes nowhere too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def _run(entries: Sequence[EntryPoint], arguments: Sequence[str]) -> int:
+    try:
+        parsed = build_parser([entry.load() for entry in entries]).parse_args(arguments)
         return parsed.command.run(parsed)
+    except SystemExit:
+        # Help was asked for, and whoever asked may have left.
+        sys.stdout.flush()
+        raise
+    except BrokenPipeError:
+        raise
     except FloatingPointError as error:
         print(f"banditlab: {error}", file=sys.stderr)
         return EXIT_BLOWN_UP
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         print(f"banditlab: {explain(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except (MemoryError, OverflowError) as error:
+        print(
+            f"banditlab: too large for this machine's memory ({error}). Take fewer runs, a coarser "
+            "record grid (num_log_records) or smaller groups.",
+            file=sys.stderr,
+        )
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print(
             "banditlab: interrupted; finished parts in a run folder are reused by the same command",
             file=sys.stderr,
         )
-        return 130
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

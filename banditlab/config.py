@@ -19,6 +19,9 @@ from banditlab.validation import require, require_known
 
 Problem = BanditProblem | SequenceProblem
 
+# Steps of the event-driven mode are more than integers of 64 bits can count.
+_ANY_SIZE = ("num_steps", "record_every")
+
 POLICIES = ("lumped", "dense", "sequence")
 
 
@@ -117,7 +120,7 @@ class SimulationConfig:
         for name in ("num_runs", "num_steps", "group_size", "inner_epochs", "record_every"):
             value = getattr(self, name)
             require(
-                value >= 1 and value % 1 == 0,
+                value >= 1 and value % 1 == 0 and (isinstance(value, int) or name in _ANY_SIZE),
                 "simulate",
                 name,
                 "a whole number of at least 1",
@@ -135,7 +138,8 @@ class SimulationConfig:
         require(
             len(self.rollout_ages) > 0
             and len(set(self.rollout_ages)) == len(self.rollout_ages)
-            and min(self.rollout_ages) >= 0,
+            and min(self.rollout_ages) >= 0
+            and all(isinstance(age, int) for age in self.rollout_ages),
             "simulate",
             "rollout_ages",
             "different ages of 0 (fresh) or more, at least one",
@@ -150,6 +154,16 @@ class SimulationConfig:
             self.num_log_records,
             "0 records every `record_every` rounds",
         )
+        for name in ("seed", "batch_size", "num_log_records"):
+            value = getattr(self, name)
+            require(
+                isinstance(value, int),
+                "simulate",
+                name,
+                "a whole number",
+                value,
+                "Write it without a decimal point",
+            )
         require(self.seed >= 0, "simulate", "seed", "at least 0", self.seed, "Give a whole number")
         require_known("simulate", "policy", self.policy, POLICIES, "policy")
         require_known("simulate", "level", self.level, LEVELS, "level")

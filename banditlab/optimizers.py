@@ -31,6 +31,9 @@ class Optimizer(Protocol):
     def change(self, gradient: np.ndarray, state: State, count: int) -> tuple[np.ndarray, State]:
         """Change of the logits and the next state."""
 
+    def coasting(self, state: State, count: int) -> np.ndarray | float:
+        """Bound on how far the logits still rise without any further gradient."""
+
 
 def _require_common(function: str, step_size: float, decay: float) -> None:
     require_finite_number(function, "step_size", step_size, low=0.0, remedy="Try 0.1")
@@ -85,6 +88,18 @@ class SGD:
         """
         return self.step_size * gradient, state
 
+    def coasting(self, state: State, count: int) -> float:
+        """Bound on the rise of the logits without any further gradient: 0.
+
+        Args:
+            state: not used.
+            count: steps taken.
+
+        Returns:
+            0, nats.
+        """
+        return 0.0
+
 
 @dataclass(frozen=True)
 class Momentum:
@@ -136,6 +151,19 @@ class Momentum:
         """
         velocity = self.momentum * state["velocity"] + gradient
         return self.step_size * velocity, {"velocity": velocity}
+
+    def coasting(self, state: State, count: int) -> np.ndarray:
+        """Rise of the logits without any further gradient: a geometric series of the velocity.
+
+        Args:
+            state: `velocity`, shape [*].
+            count: steps taken.
+
+        Returns:
+            step_size * velocity * momentum / (1 - momentum), where that is a rise, shape [*].
+        """
+        series = self.momentum / (1.0 - self.momentum)
+        return self.step_size * series * np.maximum(state["velocity"], 0.0)
 
 
 @dataclass(frozen=True)
@@ -201,6 +229,28 @@ class Adam:
         root = np.sqrt(mean_square / (1.0 - self.beta2**count))
         change = (self.step_size / (1.0 - self.beta1**count)) * mean / (root + self.eps)
         return change, {"mean": mean, "mean_square": mean_square}
+
+    def coasting(self, state: State, count: int) -> np.ndarray:
+        """Bound on the rise of the logits without any further gradient.
+
+        The mean falls by beta1 a step and the root mean square by sqrt(beta2), so that changes
+        fall by rate = beta1 / sqrt(beta2) but for the bias correction, which is at most
+        1 / sqrt(1 - beta2^count).
+
+        Args:
+            state: `mean` and `mean_square`, shape [*].
+            count: steps taken.
+
+        Returns:
+            The bound, infinite where changes do not fall, shape [*].
+        """
+        rate = self.beta1 / math.sqrt(self.beta2) if self.beta2 else math.inf
+        root = np.sqrt(state["mean_square"])
+        is_moving = (state["mean"] > 0.0) & (root > 0.0)
+        if not rate < 1.0:
+            return np.where(is_moving, np.inf, 0.0)
+        last = np.where(is_moving, state["mean"] / np.where(is_moving, root, 1.0), 0.0)
+        return self.step_size / (1.0 - self.beta1**count) * last * rate / (1.0 - rate)
 
 
 def ascend(

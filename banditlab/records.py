@@ -12,6 +12,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -65,6 +67,35 @@ def write_json(path: Path, value: Any) -> None:
         OSError: the disk refuses.
     """
     write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run folder.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its value.
+
+    Raises:
+        ValueError: the file is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged("read_json", path, "whole JSON", error) from error
+
+
+def _damaged(function: str, path: Path, condition: str, error: Exception) -> ValueError:
+    return requirement_error(
+        function,
+        "path",
+        f"a file of {condition}",
+        f"{path}, which is damaged ({type(error).__name__}: {error})",
+        "Remove its folder and run again",
+    )
 
 
 def _git_commit() -> str | None:
@@ -155,7 +186,7 @@ def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
     wanted = json.loads(json.dumps({"kind": kind, **config}, allow_nan=False))
     config_file = out / CONFIG_FILE
     if config_file.exists():
-        found = json.loads(config_file.read_text())
+        found = read_json(config_file)
         if found == wanted:
             return True
         differing = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
@@ -231,10 +262,14 @@ class Record:
             The record.
 
         Raises:
+            ValueError: a file of it is damaged.
             OSError: the folder holds no finished record.
         """
-        with np.load(out / CURVES_FILE, allow_pickle=False) as arrays:
-            curves = {name: arrays[name] for name in arrays.files if name != "step"}
-            steps = arrays["step"]
-        config = json.loads((out / CONFIG_FILE).read_text())
-        return cls(curves, steps, config, json.loads((out / PROVENANCE_FILE).read_text()))
+        path = out / CURVES_FILE
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                curves = {name: arrays[name] for name in arrays.files if name != "step"}
+                steps = arrays["step"]
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise _damaged("Record.load", path, "whole curves", error) from error
+        return cls(curves, steps, read_json(out / CONFIG_FILE), read_json(out / PROVENANCE_FILE))

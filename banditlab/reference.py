@@ -157,6 +157,11 @@ def reference_weight(
     require_known("reference_weight", "estimator", estimator, ESTIMATORS, "estimator")
     slope = _estimate_slope(log_prob, ref_log_prob, estimator)
     if is_ratio_corrected:
-        estimate = kl_estimate(log_prob, ref_log_prob, estimator)
-        slope = probability_ratio(log_prob, old_log_prob) * (estimate + slope)
+        # k3 and its slope add up to k1: their exponentials would only cancel by rounding.
+        total = (
+            log_prob - ref_log_prob
+            if estimator == "k3"
+            else kl_estimate(log_prob, ref_log_prob, estimator) + slope
+        )
+        slope = probability_ratio(log_prob, old_log_prob) * total
     return -coefficient * slope

@@ -24,7 +24,7 @@ from banditlab.replay import ReplayBuffer
 from banditlab.rounds import Memory, Round, step
 from banditlab.rules import UpdateRule
 from banditlab.streams import RunStreams
-from banditlab.validation import requirement_error
+from banditlab.validation import require, requirement_error
 
 CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints."""
@@ -191,12 +191,18 @@ def simulate(
 
     def keep(outcome: Round | None) -> None:
         at = np.searchsorted(steps, simulation.num_rounds)
-        values = measure(simulation.policy, problem.num_train, simulation.memory, outcome)
+        try:
+            values = measure(simulation.policy, problem.num_train, simulation.memory, outcome)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"simulate: stopped at step {simulation.num_rounds}. {error}"
+            ) from error
         for name, value in values.items():
             curves.setdefault(name, np.zeros((config.num_runs, len(steps))))[:, at] = value
 
+    owner = _fingerprint(problem, rule, config) if checkpoint is not None else ""
     if checkpoint is not None and checkpoint.exists():
-        curves |= _load(checkpoint, simulation)
+        curves |= _load(checkpoint, simulation, owner)
         if on_step is not None:
             on_step(simulation.num_rounds)
     else:
@@ -210,7 +216,7 @@ def simulate(
                 keep(outcome)
             is_due = time.monotonic() - last_write >= checkpoint_seconds
             if checkpoint is not None and (is_due or is_interrupted()):
-                _save(checkpoint, simulation, curves)
+                _save(checkpoint, simulation, curves, owner)
                 last_write = time.monotonic()
             if is_interrupted():
                 raise KeyboardInterrupt
@@ -247,18 +253,30 @@ def _interrupts_between_rounds() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _save(path: Path, simulation: Simulation, curves: dict[str, np.ndarray]) -> None:
-    arrays = simulation.arrays() | {f"curves/{name}": curve for name, curve in curves.items()}
+def _fingerprint(problem: Problem, rule: UpdateRule, config: SimulationConfig) -> str:
+    from joblib import hash as hash_of
+
+    return str(hash_of((vars(problem), rule.as_dict(), asdict(config))))
+
+
+def _save(path: Path, simulation: Simulation, curves: dict[str, np.ndarray], owner: str) -> None:
+    arrays = (
+        simulation.arrays()
+        | {"owner": np.array(owner)}
+        | {f"curves/{name}": curve for name, curve in curves.items()}
+    )
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(path, buffer.getbuffer())
 
 
-def _load(path: Path, simulation: Simulation) -> dict[str, np.ndarray]:
+def _load(path: Path, simulation: Simulation, owner: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as saved:
             arrays = dict(saved)
-        simulation.restore(arrays)
+        found = str(arrays.pop("owner"))
+        if found == owner:
+            simulation.restore(arrays)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise requirement_error(
             "simulate",
@@ -267,4 +285,12 @@ def _load(path: Path, simulation: Simulation) -> dict[str, np.ndarray]:
             f"{path} ({type(error).__name__})",
             "Remove it; the run then starts anew",
         ) from error
+    require(
+        found == owner,
+        "simulate",
+        "checkpoint",
+        "that of the same problem, rule and configuration",
+        f"{path}, of another run",
+        "Give another file, or remove it",
+    )
     return {k.removeprefix("curves/"): v for k, v in arrays.items() if k.startswith("curves/")}

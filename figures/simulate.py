@@ -3,12 +3,13 @@
 `python -m figures.simulate RUN` draws again into a run folder of `banditlab simulate`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from banditlab.experiments.summary import moving_span, reward_label, stop_note
 from banditlab.records import Record
 from banditlab.validation import require
 from figures.redraw import redraw, save_picture
@@ -18,7 +19,6 @@ _MOST_RUNS_SHOWN = 50
 _NUM_RESAMPLES = 500
 _MANY_ROUNDS = 1e12
 _PANELS = {
-    "pass_rate": "pass rate",
     "entropy": "entropy, nats",
     "ratio_variance": "mean (ratio - 1)$^2$",
 }
@@ -79,20 +79,6 @@ def draw_runs(
     axes.plot(step, mean, color=colour, lw=1.8, zorder=3, label=label)
 
 
-def first_move(record: Record) -> float:
-    """First recorded step at which a run has left its initial pass rate.
-
-    Args:
-        record: the record.
-
-    Returns:
-        The step, or the last one where none moves.
-    """
-    curve = record.curves["pass_rate"]
-    has_moved = (np.abs(curve - curve[:, :1]) > 1e-3 * np.ptp(curve)).any(axis=0)
-    return float(record.step[has_moved.argmax() if has_moved.any() else -1])
-
-
 def set_step_axis(axes: Any, step: np.ndarray, first: float = 1.0) -> None:
     """Scale the axis of steps as they were recorded.
 
@@ -128,11 +114,24 @@ def _top(curve: np.ndarray) -> float:
     return 1.06 * max(curve.mean(axis=0).max(), float(np.quantile(curve, 0.995))) or 1.0
 
 
-def _title(config: dict[str, Any]) -> str:
-    problem, run, optimizer = config["problem"], config["run"], config["optimizer"]
-    parts = [rule_label(config["rule"]["name"]), problem["kind"].replace("_", " ")]
+def problem_title(problem: Mapping[str, Any]) -> str:
+    """Arm space as it stands in titles.
+
+    Args:
+        problem: the resolved [problem] table.
+
+    Returns:
+        Its kind, and the number of arms where it is an argument.
+    """
+    title = problem["kind"].replace("_", " ")
     if "log10_arms" in problem:
-        parts[-1] += f", 10$^{{{problem['log10_arms']:g}}}$ arms"
+        title += f", 10$^{{{problem['log10_arms']:g}}}$ arms"
+    return title
+
+
+def _title(config: dict[str, Any]) -> str:
+    run, optimizer = config["run"], config["optimizer"]
+    parts = [rule_label(config["rule"]["name"]), problem_title(config["problem"])]
     parts.append(f"G = {run['group_size']}, {optimizer['name']} {optimizer['step_size']:g}")
     if run["inner_epochs"] > 1:
         parts[-1] += f", {run['inner_epochs']} inner epochs"
@@ -172,16 +171,16 @@ def draw(record: Record) -> Any:
         axes[metric].set_ylim(0.0, _top(curves[metric]))
         axes[metric].ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)
     for metric, panel in axes.items():
-        panel.set_ylabel(_PANELS[metric])
-        set_step_axis(panel, step, first_move(record))
-    if record.config["problem"]["kind"] in ("rewards", "classes"):
-        axes["pass_rate"].set_ylabel("true mean reward")
+        panel.set_ylabel(_PANELS.get(metric, ""))
+        set_step_axis(panel, step, float(step[moving_span(record)[0]]))
+    axes["pass_rate"].set_ylabel(reward_label(record.config["problem"]["kind"]))
     set_rate_axis(axes["pass_rate"], [curves[name] for name in curves if "pass_rate" in name])
     axes["entropy"].tick_params(labelbottom=len(further) == 1)
     for metric in ("pass_rate", further[-1]):
         axes[metric].set_xlabel("rounds")
     _add_rollout_axis(axes["pass_rate"], record)
-    figure.suptitle(_title(record.config), fontsize=10)
+    note = stop_note(record)
+    figure.suptitle(_title(record.config) + (f"\n{note}" if note else ""), fontsize=10)
     _add_legend(figure, axes["pass_rate"], colour, len(curves["pass_rate"]))
     return figure
 

@@ -4,16 +4,17 @@
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from banditlab.experiments.summary import moving_span, reward_label
 from banditlab.records import Record
 from banditlab.validation import require
 from figures.redraw import redraw, save_picture
 from figures.simulate import (
     bootstrap_interval,
-    first_move,
+    problem_title,
     set_rate_axis,
     set_step_axis,
 )
@@ -79,6 +80,8 @@ def draw(records: Mapping[str, Record]) -> Any:
     figure = Figure(figsize=(4.2 * len(metrics) + 3.0, 4.2), layout="constrained")
     panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
     longest = max((record.step for record in records.values()), key=lambda step: step[-1])
+    first_move = min(float(one.step[moving_span(one)[0]]) for one in records.values())
+    trained = "prompts trained on" if is_heldout else "all prompts"
     for metric, axes in zip(metrics, panels, strict=True):
         colours = cell_colours(records)
         for (name, record), colour in zip(records.items(), colours, strict=True):
@@ -88,16 +91,26 @@ def draw(records: Mapping[str, Record]) -> Any:
                 axes.fill_between(
                     record.step, *bootstrap_interval(curve), color=colour, alpha=0.25, lw=0
                 )
-        set_step_axis(axes, longest, min(map(first_move, records.values())))
+        set_step_axis(axes, longest, first_move)
         set_rate_axis(axes, [record.curves[metric] for record in records.values()])
         axes.set_xlabel("rounds")
-        axes.set_title("held-out prompts" if metric.startswith("held") else "prompts trained on")
-    panels[0].set_ylabel("mean pass rate, 95 % bootstrap interval")
+        axes.set_title("held-out prompts" if metric == "heldout_pass_rate" else trained)
+    configs = [record.config for record in records.values()]
+    label = " or ".join(dict.fromkeys(reward_label(one["problem"]["kind"]) for one in configs))
+    panels[0].set_ylabel(f"{label}, mean with its 95 % bootstrap interval")
+    figure.suptitle(_title(configs), fontsize=10)
     handles, labels = panels[0].get_legend_handles_labels()
     if len(labels) > _MOST_NAMED:
         labels[_MOST_NAMED - 1] = f"... {len(labels) - _MOST_NAMED + 1} more: results.csv"
     figure.legend(handles[:_MOST_NAMED], labels[:_MOST_NAMED], loc="outside right", fontsize=7.5)
     return figure
+
+
+def _title(configs: Sequence[Mapping[str, Any]]) -> str:
+    problems = dict.fromkeys(problem_title(config["problem"]) for config in configs)
+    sizes = sorted({config["run"]["group_size"] for config in configs})
+    problem = next(iter(problems)) if len(problems) == 1 else f"{len(problems)} problems"
+    return f"{problem}  |  G = {', '.join(map(str, sizes))}"
 
 
 def write_picture(out: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """The command `banditlab rules`."""
 
 import argparse
+import inspect
 import shutil
 import textwrap
 
@@ -25,7 +26,8 @@ def _list_rules(arguments: argparse.Namespace) -> int:
     if arguments.name:
         rule = get_rule(arguments.name)
         print(f"{rule!r}\n  objective per sample: {rule.formula}\n  source: {rule.source}")
-        print(f"  score weight:\n{rule.weight.__doc__}")
+        meaning = inspect.getdoc(rule.weight) or "see its source"
+        print(f"  score weight:\n{textwrap.indent(meaning, _INDENT)}")
         return 0
     print("A rule is the weight on the score: gradient = sum_i weight_i * grad log_prob_i.")
     print("Below: its objective per sample, A = advantage, and where it comes from.\n")

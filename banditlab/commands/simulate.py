@@ -1,6 +1,9 @@
 """The command `banditlab simulate`: one experiment, from flags or a file."""
 
+import itertools
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,19 +130,34 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     return changes | dict(read_assignment(text, "simulate") for text in given.get("set", []))
 
 
+@contextmanager
+def _flags_named(given: dict[str, Any]) -> Iterator[None]:
+    """Context in which errors tell a key that a flag has set with that flag."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        message = str(error)
+        for flag, key, *_ in itertools.chain.from_iterable(_FLAGS.values()):
+            if key in given:
+                message = message.replace(f"`{key}`", f"`{key}` ({flag})")
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(message) from error
+
+
 def _simulate(arguments: Namespace) -> int:
-    from banditlab.experiments.experiment import Experiment, read_tables
+    from banditlab.experiments.experiment import Experiment
     from banditlab.experiments.overrides import with_changes
     from banditlab.experiments.run import run_experiment
 
     given = vars(arguments)
     path, out = arguments.file, given.get("out")
-    tables = {"problem": _DEFAULT_PROBLEM} if path is None else read_tables(path)
-    experiment = Experiment.from_mapping(
-        with_changes(tables, _changes(given)),
-        source="simulate" if path is None else path.name,
-        folder=None if path is None else path.parent,
-    )
+    changes = _changes(given)
+    with _flags_named(given):
+        if path is None:
+            tables = with_changes({"problem": _DEFAULT_PROBLEM}, changes)
+            experiment = Experiment.from_mapping(tables, source="simulate")
+        else:
+            experiment = Experiment.from_file(path, changes)
     if "dry_run" in given:
         return _dry_run(experiment)
     from tqdm import tqdm
@@ -176,7 +194,7 @@ def _print_projection(distance: float) -> None:
 def _dry_run(experiment: Any) -> int:
     import json
 
-    from banditlab.experiments.estimate import estimate
+    from banditlab.experiments.estimate import NO_ESTIMATE, estimate
     from banditlab.experiments.run import prepare
 
     parts = prepare(experiment, _print_projection)
@@ -186,7 +204,7 @@ def _dry_run(experiment: Any) -> int:
             text = json.dumps(value)
             print(f"{key:>16}: {text if len(text) <= 80 else text[:77] + '...'}")
     if experiment.run["events"]:
-        print("no estimate: the time goes with the number of successes, which is random")
+        print(NO_ESTIMATE)
     else:
         print(estimate(*parts))
     print("nothing written")
@@ -196,11 +214,13 @@ def _dry_run(experiment: Any) -> int:
 def _print_record(record: Any, experiment: Any) -> None:
     from tabulate import tabulate
 
-    from banditlab.experiments.summary import summary_table
+    from banditlab.experiments.summary import stop_note, summary_table
 
     header, rows = summary_table(record)
     print(f"{experiment.build()[1]!r}, {experiment.run['num_runs']} runs")
     print(tabulate(rows, headers=header, disable_numparse=True, stralign="right"))
+    if note := stop_note(record):
+        print(note)
 
 
 simulate_command = Command(

@@ -1,5 +1,6 @@
 """The command `banditlab sweep`: a grid of experiments, on local processes or a Dask cluster."""
 
+import math
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,28 +92,37 @@ def _sweep(arguments: Namespace) -> int:
 
 
 def _dry_run(cells: Sequence["Cell"], num_workers: int) -> int:
-    from banditlab.experiments.estimate import estimate
+    from banditlab.experiments.estimate import NO_ESTIMATE, estimate
     from banditlab.experiments.run import prepare
 
-    stride = max(1, len(cells) // _NUM_TRIED)
-    tried = [cell for cell in cells[::stride] if not cell.experiment.run["events"]]
+    stepped = [cell for cell in cells if not cell.experiment.run["events"]]
+    by_event = [cell for cell in cells if cell.experiment.run["events"]]
+    tried = [
+        cell
+        for kind in (stepped, by_event)
+        for cell in kind[:: math.ceil(len(kind) / _NUM_TRIED) or 1]
+    ]
     found, failures = [], []
     for cell in tried:
         try:
-            found.append(estimate(*prepare(cell.experiment), budget_seconds=0.5))
-        except (ValueError, TypeError, FloatingPointError) as error:
+            parts = prepare(cell.experiment)
+            if not cell.experiment.run["events"]:
+                found.append(estimate(*parts, budget_seconds=0.5))
+        except (ArithmeticError, MemoryError, TypeError, ValueError) as error:
             failures.append(f"{cell.name} would fail: {error}")
     print(f"{len(cells)} cells, {num_workers} processes")
     print("\n".join(failures), end="\n" if failures else "")
     if found:
         seconds = sum(one.seconds for one in found) / len(found)
         upper = sum(one.upper_seconds for one in found) / len(found)
-        share = len(cells) / min(num_workers, len(cells))
+        share = len(stepped) / min(num_workers, len(stepped))
         print(
             f"estimate from {len(found)} cells: {seconds:.1f} s a cell (up to {upper:.1f} s), "
             f"{share * seconds:.1f} s in all (up to {share * upper:.1f} s), memory "
             f"{max(one.peak_bytes for one in found) / 2**20:.0f} MiB a process beside Python's own"
         )
+    if by_event:
+        print(f"{len(by_event)} event-driven cells: {NO_ESTIMATE}")
     print("nothing written")
     return 0
 

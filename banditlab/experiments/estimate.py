@@ -16,6 +16,9 @@ from banditlab.metrics import METRICS, measure, record_steps
 from banditlab.simulate import Simulation
 from banditlab.update_rule import UpdateRule
 
+NO_ESTIMATE = "no estimate: the time goes with the number of successes, which is random"
+"""What is said of event-driven runs instead."""
+
 _NUM_ROUNDS = 60
 _NUM_TRACED = 2
 _Z_UPPER = 2.0

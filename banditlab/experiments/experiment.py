@@ -4,8 +4,7 @@ An experiment has four tables, [problem], [rule], [optimizer] and [run]; docs/si
 what they may hold. It keeps them resolved, with every default filled in, as JSON can write them.
 """
 
-import re
-import tomllib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,20 +12,23 @@ from typing import Any
 
 from banditlab.config import Problem, SimulationConfig
 from banditlab.dual import DualAscent
-from banditlab.experiments.problem_tables import build_problem, read_problem
+from banditlab.experiments.overrides import with_changes
+from banditlab.experiments.problem_tables import SEQUENCE_KINDS, build_problem, read_problem
 from banditlab.experiments.settings import Place, read_arguments, read_value, require_table
+from banditlab.experiments.table_files import read_tables
+from banditlab.metrics import LARGEST_COUNT, METRICS
 from banditlab.optimizers import OPTIMIZERS
 from banditlab.reference import ReferenceTerm
 from banditlab.registry import RULES
 from banditlab.update_rule import UpdateRule
-from banditlab.validation import require, require_known, requirement_error
+from banditlab.validation import require, require_known
 
 TABLES = ("problem", "rule", "optimizer", "run")
 RUN_DEFAULTS = {"num_runs": 500, "num_steps": 1000, "group_size": 8, "record_every": 10}
 OPTIMIZER_DEFAULTS = {"name": "sgd", "step_size": 0.1}
 _OF_OPTIMIZER = ("step_size", "optimizer", "optimizer_hyper")
 _OF_EVENTS = ("events", "stop_success_prob")
-_LARGEST_STEP_BY_STEP = 2**53
+_MOST_NUMBERS = 10**9
 _LONG_RUN = {"num_log_records": 200, "stop_success_prob": 0.99}
 """Defaults of the event-driven mode over more rounds than float64 can count."""
 
@@ -77,11 +79,19 @@ class Experiment:
             (grpo(ddof=1, eps=1e-06), 500)
         """
         place = Place(source)
+        require(
+            "sweep" not in tables,
+            source,
+            "sweep",
+            "left out of a single experiment",
+            "a grid",
+            f"This is a grid: banditlab sweep {source} --out DIR",
+        )
         for name in tables:
             require_known(source, name, name, TABLES, "table")
         given = {name: require_table(tables.get(name, {}), place / name) for name in TABLES}
         problem = read_problem(given["problem"], place / "problem", folder or Path())
-        is_sequence = problem["kind"] in ("sequence", "rare_prefix")
+        is_sequence = problem["kind"] in SEQUENCE_KINDS
         return cls(
             problem=problem,
             rule=_rule_table(_build_rule(given["rule"], place / "rule")),
@@ -91,11 +101,12 @@ class Experiment:
         )
 
     @classmethod
-    def from_file(cls, path: Path) -> "Experiment":
+    def from_file(cls, path: Path, changes: Mapping[str, Any] | None = None) -> "Experiment":
         """Read an experiment file.
 
         Args:
-            path: a .toml, .yaml or .yml file.
+            path: a .toml, .yaml, .yml or .json file.
+            changes: dotted key -> value, in place of the file's; see `overrides.with_changes`.
 
         Returns:
             The experiment.
@@ -105,7 +116,8 @@ class Experiment:
             ValueError: the file is not well-formed, or a key is unknown or missing.
             OSError: the file, or a CSV file that it names, cannot be read.
         """
-        return cls.from_mapping(read_tables(path), source=path.name, folder=path.parent)
+        tables = with_changes(read_tables(path), changes or {})
+        return cls.from_mapping(tables, source=path.name, folder=path.parent)
 
     def as_dict(self) -> dict[str, Any]:
         """The resolved tables, as JSON can write them and `from_mapping` reads them."""
@@ -140,51 +152,31 @@ class Experiment:
             config.build_optimizer()
         with place.named():
             config.require_valid(problem, rule)
+        _require_size(problem, config, place)
         return problem, rule, config
 
 
-def read_tables(path: Path) -> dict[str, Any]:
-    """Read a TOML or YAML file as it stands.
-
-    Args:
-        path: a .toml, .yaml or .yml file.
-
-    Returns:
-        Table -> key -> value.
-
-    Raises:
-        TypeError: the file holds no tables.
-        ValueError: the file is not well-formed, or has another ending.
-        OSError: it cannot be read.
-    """
-    endings = (".toml", ".yaml", ".yml")
-    require_known(path.name, "path", path.suffix.lower(), endings, "ending of a file")
-    text = path.read_text(encoding="utf-8")
-    try:
-        tables = tomllib.loads(text) if path.suffix.lower() == ".toml" else _load_yaml(text)
-    except ValueError as error:
-        raise requirement_error(
-            path.name,
-            "path",
-            f"well-formed {path.suffix[1:].upper()}",
-            error,
-            "See docs/simulate.md",
-        ) from error
-    return dict(require_table(tables, Place(path.name, "path")))
-
-
-def _load_yaml(text: str) -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """YAML 1.2 numbers: PyYAML takes 1e-6, without a point, for a word."""
-
-    number = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+def _require_size(problem: Problem, config: SimulationConfig, place: Place) -> None:
+    num_records = config.num_log_records or math.ceil(config.num_steps / config.record_every)
+    num_values = config.num_runs * num_records * len(METRICS)
+    require(
+        num_values <= _MOST_NUMBERS,
+        place.source,
+        "run.num_log_records",
+        f"such that the curves of all runs hold at most {_MOST_NUMBERS:.0e} values, 8 GB",
+        f"{num_values:.2g} of them ({config.num_runs:.4g} runs, {num_records:.4g} records, "
+        f"{len(METRICS)} metrics)",
+        "Set num_log_records, e.g. 200, for a grid in log(step), or take fewer runs",
+    )
+    num_rollouts = config.num_runs * (config.batch_size or problem.num_train) * config.group_size
+    require(
+        num_rollouts <= _MOST_NUMBERS,
+        place.source,
+        "run.group_size",
+        f"such that a round of all runs has at most {_MOST_NUMBERS:.0e} rollouts",
+        f"{num_rollouts:.2g} of them",
+        "Take smaller groups, fewer runs or fewer prompts per round",
+    )
 
 
 def _build_rule(table: Mapping[str, Any], place: Place) -> UpdateRule:
@@ -192,16 +184,15 @@ def _build_rule(table: Mapping[str, Any], place: Place) -> UpdateRule:
     require("name" in table, source, "rule.name", "given", "nothing", "See `banditlab rules`")
     require_known(source, "rule.name", table["name"], RULES, "rule")
     rule = RULES[table["name"]]
-    others = ("name", "reference", "dual")
-    known = dict.fromkeys([*rule.hyper, "extra_rollouts", "name", "reference"])
-    if rule.dual is not None:
-        known["dual"] = None
+    tables = ("reference",) if rule.dual is None else ("reference", "dual")
     hyper = {}
     for key, value in table.items():
+        if key == "name" or key in tables:
+            continue
+        known = [*rule.hyper, "extra_rollouts", *(tables if isinstance(value, Mapping) else ())]
         kind = f"hyperparameter of {rule.name}"
         require_known(source, (place / key).table, key, known, kind)
-        if key not in others:
-            hyper[key] = read_value(value, type(rule.hyper.get(key, 0)), place / key)
+        hyper[key] = read_value(value, type(rule.hyper.get(key, 0)), place / key)
     with place.named():
         rule = rule.with_hyper(**hyper)
     if "dual" in table:
@@ -252,7 +243,7 @@ def _read_run(table: Mapping[str, Any], place: Place, is_sequence: bool) -> dict
         defaults=RUN_DEFAULTS | ({"policy": "sequence"} if is_sequence else {}),
     )
     found["events"] = read_value(table.get("events", False), bool, place / "events")
-    is_long = found["num_steps"] > _LARGEST_STEP_BY_STEP
+    is_long = found["num_steps"] > LARGEST_COUNT
     require(
         found["events"] or not is_long,
         place.source,

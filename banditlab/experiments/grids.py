@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from banditlab.experiments.experiment import TABLES, Experiment, read_tables
+from banditlab.experiments.experiment import TABLES, Experiment
 from banditlab.experiments.overrides import with_changes
 from banditlab.experiments.settings import Place, require_table
+from banditlab.experiments.table_files import read_tables
 from banditlab.validation import require, require_known
 
 _LONGEST_NAME = 120
@@ -42,7 +43,7 @@ def read_sweep(
     """Read a sweep file.
 
     Args:
-        path: a .toml, .yaml or .yml file.
+        path: a .toml, .yaml, .yml or .json file.
         changes: dotted key -> value, in place of the file's; see `overrides.with_changes`.
 
     Returns:
@@ -50,11 +51,23 @@ def read_sweep(
 
     Raises:
         TypeError: a value is of the wrong kind.
-        ValueError: a key is unknown or missing, in the file or in a cell.
+        ValueError: a key is unknown or missing, in the file or in a cell, or a changed one is
+            swept.
         OSError: a file cannot be read.
     """
     tables = with_changes(read_tables(path), changes or {})
-    return tables, sweep_cells(tables, source=path.name, folder=path.parent)
+    cells = sweep_cells(tables, source=path.name, folder=path.parent)
+    for key in changes or {}:
+        lost = next((name for name in cells[0].values if f"{key}.".startswith(f"{name}.")), None)
+        require(
+            lost is None,
+            path.name,
+            "set",
+            "a key that is not swept",
+            key,
+            f"`{lost}` is swept; change the list in the file",
+        )
+    return tables, cells
 
 
 def sweep_cells(

@@ -129,7 +129,8 @@ PROBLEM_KINDS: dict[str, Callable[..., Problem]] = {
     "sequence": _sequences,
     "rare_prefix": rare_prefix,
 }
-_OF_SEQUENCES = ("sequence", "rare_prefix")
+SEQUENCE_KINDS = ("sequence", "rare_prefix")
+"""Those of `PROBLEM_KINDS` that have tokens."""
 
 
 def read_problem(table: Mapping[str, Any], place: Place, folder: Path) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def read_problem(table: Mapping[str, Any], place: Place, folder: Path) -> dict[s
     require("kind" in table, place.source, "problem.kind", "given", "nothing", _there_are())
     kind = table["kind"]
     require_known(place.source, "problem.kind", kind, PROBLEM_KINDS, "kind of problem")
-    of_others = ["kind", "reward_law", *(() if kind in _OF_SEQUENCES else ("kernel",))]
+    of_others = ["kind", "reward_law", *(() if kind in SEQUENCE_KINDS else ("kernel",))]
     given = dict(table)
     for name in ("train_pass_rates", "heldout_pass_rates"):
         if kind == "pass_rates" and isinstance(given.get(name), Mapping):
@@ -165,7 +166,7 @@ def read_problem(table: Mapping[str, Any], place: Place, folder: Path) -> dict[s
     )
     resolved = {"kind": kind, **arguments}
     law = table.get("reward_law", {"kind": "deterministic"})
-    if isinstance(law, list) and kind not in _OF_SEQUENCES:
+    if isinstance(law, list) and kind not in SEQUENCE_KINDS:
         resolved["reward_law"] = [read_law(entry, place / "reward_law") for entry in law]
     else:
         resolved["reward_law"] = read_law(law, place / "reward_law")
@@ -193,8 +194,24 @@ def _column_settings(csv: str, column: str) -> None:
 
 def _read_column(table: Mapping[str, Any], place: Place, folder: Path) -> list[float]:
     found = read_arguments(_column_settings, table, place)
-    with place.named():
-        return read_pass_rates(folder / found["csv"], found["column"]).tolist()
+    try:
+        with place.named():
+            return read_pass_rates(folder / found["csv"], found["column"]).tolist()
+    except OSError as error:
+        raise type(error)(
+            f"{place.source}: `{place.table}.csv` must be a file that can be read, got "
+            f"{found['csv']} ({error.strerror}). Paths are relative to the experiment file."
+        ) from error
+    except ValueError as error:
+        if not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
+        raise requirement_error(
+            place.source,
+            (place / "csv").table,
+            "a file in UTF-8",
+            f"{found['csv']} ({error.__cause__})",
+            "Save it as UTF-8",
+        ) from error
 
 
 def build_problem(

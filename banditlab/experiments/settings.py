@@ -14,9 +14,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from banditlab.metrics import LARGEST_COUNT
 from banditlab.validation import require, require_known, requirement_error
-
-_LARGEST_WHOLE = 2**53
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Place:
         """Context in which errors of a constructor are told with the place of its table.
 
         Raises:
-            ValueError, TypeError: as raised inside, with file and table before the message.
+            ValueError, TypeError: what was raised inside, with file and table before the message.
         """
         try:
             yield
@@ -64,7 +63,13 @@ class Place:
             if message.startswith(self.source):
                 raise
             table = f" [{self.table}]" if self.table else ""
-            raise type(error)(f"{self.source}{table}: {message}") from error
+            function, sign, rest = message.partition(": `")
+            if not table and sign and function.isidentifier():
+                # The file, or the command, says where; the function inside says no more.
+                message = f"`{rest}"
+            # Some kinds, e.g. UnicodeDecodeError, are not made from a message alone.
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{self.source}{table}: {message}") from error
 
 
 def require_table(value: Any, place: Place) -> Mapping[str, Any]:
@@ -176,7 +181,10 @@ def read_value(value: Any, hint: Any, place: Place) -> Any:
             raise place.wrong_kind("a list of numbers", value, "Write [0.1, 0.2]")
         return [_read_nested(entry, kind, place) for entry in value]
     if depth == 0:
-        return _read_scalar(value, kind, place)
+        number = _read_scalar(value, kind, place)
+        # Horizons of the event-driven mode are counts that no float64 counts one by one.
+        is_horizon = kind is int and float in get_args(hint)
+        return float(number) if is_horizon and number > LARGEST_COUNT else number
     if not is_list:
         raise place.wrong_kind("a list", value, "Write [...]")
     inner = get_args(hint)[0]
@@ -203,12 +211,9 @@ def _read_scalar(value: Any, kind: type, place: Place) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         wanted = "a whole number" if kind is int else "a number"
         raise place.wrong_kind(wanted, value, "Write it without quotes")
-    require(
-        math.isfinite(value), place.source, place.table, "finite", value, "A file has no infinity"
-    )
+    require(math.isfinite(value), place.source, place.table, "finite", value, "Give a number")
     if kind is float:
         return float(value)
     if value != int(value):
         raise place.wrong_kind("a whole number", value, "Round it")
-    # Only horizons of the event-driven mode are larger; they stay floats.
-    return int(value) if abs(value) <= _LARGEST_WHOLE else value
+    return int(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from banditlab.experiments.grids import Cell
-from banditlab.experiments.summary import final_values
+from banditlab.experiments.summary import final_values, reward_label
 from banditlab.experiments.sweep import CELLS_FOLDER
 from banditlab.records import Record, write_atomically
 
@@ -60,8 +60,11 @@ def results_table(cells: Sequence[Cell], out: Path) -> tuple[list[str], list[lis
         The header and one row per cell; a metric that no cell has is left out.
     """
     finals = [final_values(Record.load(out / CELLS_FOLDER / cell.name)) for cell in cells]
+    labels = dict.fromkeys(reward_label(cell.experiment.problem["kind"]) for cell in cells)
+    rate = " or ".join(labels)
+    titles = {"pass_rate": rate, "heldout_pass_rate": f"held-out {rate}"}
     metrics = [name for name in _SHOWN if any(name in final for final in finals)]
-    header = [*cells[0].values, *(f"{name} (SE)" for name in metrics)]
+    header = [*cells[0].values, *(f"{titles.get(name, name)} (SE)" for name in metrics)]
     rows = [
         [_short(value) for value in cell.values.values()]
         + [_with_error(*final[name]) if name in final else "-" for name in metrics]

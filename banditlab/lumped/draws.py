@@ -212,16 +212,19 @@ def give_slots(
     draw.slot[at] = slot[arm]
 
 
-def promote(state: LumpedState, draw: LumpedDraw) -> None:
-    """Give arms of large classes a slot once they may be drawn again.
+def promote(state: LumpedState, draw: LumpedDraw, optimizer: Optimizer, count: int) -> None:
+    """Give arms of large classes a slot once they may be drawn again, now or by coasting on.
 
     Args:
         state: the policy.
         draw: the draw, after a move.
+        optimizer: its state can carry an arm on without a gradient.
+        count: steps taken.
     """
-    if draw.displacement.max() - state.own.min() <= state.smallest_large - LOG_NEVER_AGAIN:
+    reach = draw.displacement + optimizer.coasting(draw.state, count)
+    if reach.max() - state.own.min() <= state.smallest_large - LOG_NEVER_AGAIN:
         return
-    excess = draw.displacement - state.own.take(draw.class_index)
+    excess = reach - state.own.take(draw.class_index)
     is_near = excess > state.log_count.take(draw.class_index) - LOG_NEVER_AGAIN
     at = np.nonzero(is_near & (draw.slot < 0) & state.is_large.take(draw.class_index))
     if not at[0].size:

@@ -40,7 +40,9 @@ def take_step(
     own = kernel.self_part * gradient.own
     ascend(optimizer, state.own, state.optimizer_state["own"], own, count, rows)
     if state.has_large:
-        given = {id(draw): coefficient for draw, coefficient in pending}
+        given: dict[int, np.ndarray] = {}
+        for draw, coefficient in pending:
+            given[id(draw)] = given.get(id(draw), 0.0) + coefficient
         for draw in live:
             if id(draw) in given or not is_stateless:
                 alone = kernel.self_part * given.get(id(draw), np.zeros(draw.slot.shape))
@@ -53,7 +55,7 @@ def take_step(
         _move_slots(state, optimizer, count, gradient, rows)
     if state.has_large:
         for draw in live:
-            promote(state, draw)
+            promote(state, draw, optimizer, count)
 
 
 def _move_slots(

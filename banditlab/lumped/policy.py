@@ -161,7 +161,17 @@ class LumpedSoftmax:
         """
         self._require_source("place", takes_arms=True)
         last = self.problem.count().cumsum(axis=-1)
-        require_arm_numbers("LumpedSoftmax.place", arms, last[:, -1].min())
+        num_arms = last[:, -1][contexts][..., None]
+        if (num_arms == num_arms.flat[0]).all():
+            require_arm_numbers("LumpedSoftmax.place", arms, num_arms.flat[0])
+        require(
+            bool(((arms >= 0) & (arms < num_arms)).all()),
+            "LumpedSoftmax.place",
+            "arms",
+            "below the number of arms of its context",
+            f"values from {arms.min()} to {arms.max()}",
+            "Arms are numbered class by class from 0",
+        )
         arm_class = (arms[..., None] >= last[contexts][..., None, :]).sum(axis=-1)
         row = np.broadcast_to((self._first_row + contexts)[..., None], arms.shape)
         slot = self._state.slots.find(row.ravel(), arms.ravel()).reshape(arms.shape)

@@ -77,7 +77,9 @@ def collision(state: LumpedState) -> np.ndarray:
         Shape [M].
     """
     state.freshen(ALL)
-    total = (state.class_weight**2 * state.inverse_count).sum(axis=-1)
+    # Divided before they are squared: a square of a weight may overflow.
+    prob = state.class_weight / state.weight_sum[:, None]
+    total = (prob**2 * state.inverse_count).sum(axis=-1)
     if state.slots.capacity:
-        total = total + padded_sum(state.slots.weight**2)
-    return total / state.weight_sum**2
+        total = total + padded_sum((state.slots.weight / state.weight_sum[:, None]) ** 2)
+    return total

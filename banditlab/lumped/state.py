@@ -184,7 +184,8 @@ class LumpedState:
         )
         low, high = _NEAR_ONE
         is_near = (total > low) & (total < high)
-        self.log_normalizer[rows] = self.shift[rows] + np.log(np.where(is_near, total, 1.0))
+        is_number = (total > 0.0) & np.isfinite(total)
+        self.log_normalizer[rows] = self.shift[rows] + np.log(np.where(is_number, total, 1.0))
         if not is_near.all():
             self.refresh(np.arange(self.shift.size)[rows][~is_near])
 

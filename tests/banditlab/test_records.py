@@ -106,3 +106,21 @@ def test_a_path_keeps_its_last_part_and_a_hub_name_stays(word, published, tmp_pa
     (tmp_path / "here" / "rows.jsonl").write_text("")
     monkeypatch.chdir(tmp_path)
     assert without_path(word) == published
+
+
+@pytest.mark.parametrize("name", ["config.json", "curves.npz", "provenance.json"])
+@pytest.mark.parametrize("keep", [0, 0.5])
+def test_a_damaged_file_of_a_run_is_named_with_what_to_do(tmp_path, name, keep):
+    out = tmp_path / "run"
+    claim_run_folder(out, {"seed": 1}, "simulate")
+    Record({"pass_rate": np.ones((2, 300))}, np.arange(300), {}, provenance()).save(out)
+    content = (out / name).read_bytes()
+    (out / name).write_bytes(content[: int(keep * len(content))])
+    message = (
+        rf"`path` must be a file of whole \w+, got \S+{name}, which is damaged \(.*\)\. Remove "
+    )
+    with pytest.raises(ValueError, match=message + "its folder and run again"):
+        Record.load(out)
+    if name == "config.json":
+        with pytest.raises(ValueError, match=message):
+            claim_run_folder(out, {"seed": 1}, "simulate")

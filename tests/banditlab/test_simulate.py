@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from banditlab.arm_spaces import from_pass_rates, rare_correct
 from banditlab.config import SimulationConfig
+from banditlab.problems import BanditProblem
 from banditlab.reward_laws import FixedPerArm, Gaussian
 from banditlab.rules import RULES
 from banditlab.sequence.problem import rare_prefix
@@ -283,3 +285,32 @@ def test_a_damaged_checkpoint_is_told_with_its_remedy(content, tmp_path):
         ValueError, match=r"simulate: `checkpoint` must be a whole checkpoint.*Remove it; the run"
     ):
         simulate(rare_correct(6, 0.1), RULES["grpo"], small_config(), checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": 1}, {"step_size": 0.6}, {"num_runs": 4}, {"record_every": 2}, {"num_steps": 6}],
+)
+def test_a_checkpoint_of_another_run_is_refused(changes, tmp_path):
+    path, config = tmp_path / "checkpoint.npz", small_config(num_runs=3, num_steps=12)
+
+    def interrupt(count):
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(rare_correct(6, 0.1), RULES["grpo"], config, on_step=interrupt, checkpoint=path)
+    for problem, rule, other in (
+        (rare_correct(6, 0.1), "grpo", replace(config, **changes)),
+        (rare_correct(6, 0.1), "clip", config),
+        (rare_correct(6, 0.2), "grpo", config),
+    ):
+        with pytest.raises(ValueError, match=r"`checkpoint` must be that of the same problem"):
+            simulate(problem, RULES[rule], other, checkpoint=path)
+    assert path.exists()
+
+
+def test_a_ratio_too_large_to_be_squared_names_the_step():
+    tabular = BanditProblem(np.array([[0.0, 2000.0]]), np.log([[0.5, 0.5]]), np.array([[0.0, 1.0]]))
+    config = small_config(num_steps=3, step_size=400.0, group_size=1)
+    with pytest.raises(FloatingPointError, match=r"simulate: stopped at step \d+\. ratio_variance"):
+        simulate(tabular, RULES["raw_reward"], config)

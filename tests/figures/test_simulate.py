@@ -88,6 +88,8 @@ def test_a_grid_in_log_step_is_drawn_in_log_step_where_something_happens():
     left, right = panels(draw(long))["pass rate"].get_xlim()
     assert right == 1e60
     assert 1e40 < left < 1e50
+    assert draw(long).get_suptitle().endswith("\nstopped at success probability 0.99")
+    assert "stopped" not in draw(linear).get_suptitle()
     assert "mean (ratio - 1)$^2$" not in panels(draw(long))
 
 
@@ -129,7 +131,11 @@ def sweep_of(tmp_path, grid):
 
 def test_a_sweep_has_one_curve_per_cell_in_the_colour_of_its_rule(tmp_path, capsys):
     out = sweep_of(tmp_path, {"rule.name": ["grpo", "clip"]})
-    (axes,) = draw_sweep(read_cells(out)).get_axes()
+    figure = draw_sweep(read_cells(out))
+    (axes,) = figure.get_axes()
+    assert figure.get_suptitle() == "rare correct, 10$^{50}$ arms  |  G = 8"
+    assert axes.get_title() == "all prompts"
+    assert axes.get_ylabel() == "pass rate, mean with its 95 % bootstrap interval"
     found = {line.get_label(): line.get_color() for line in axes.get_lines()}
     assert found == {"rule=grpo": rule_colour("grpo"), "rule=clip": rule_colour("clip")}
     mean = Record.load(out / "cells" / "rule=clip").curves["pass_rate"].mean(axis=0)
@@ -150,3 +156,12 @@ def test_a_large_sweep_names_some_cells_and_counts_the_others(tmp_path):
 def test_a_sweep_without_finished_cells_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`out` must be a sweep with finished cells"):
         read_cells(tmp_path)
+
+
+def test_a_sweep_of_mean_rewards_says_so_and_names_its_group_sizes(tmp_path):
+    problems = [{"kind": "rewards", "reward": reward} for reward in ([2.0, 1.0], [3.0, 1.0])]
+    grid = {"rule.name": ["grpo"], "problem": problems, "run.group_size": [2, 4]}
+    figure = draw_sweep(read_cells(sweep_of(tmp_path, grid)))
+    assert figure.get_suptitle() == "rewards  |  G = 2, 4"
+    (axes,) = figure.get_axes()
+    assert axes.get_ylabel() == "true mean reward, mean with its 95 % bootstrap interval"

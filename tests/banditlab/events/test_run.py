@@ -15,8 +15,8 @@ from banditlab.events.draws import (
     geometric_wait,
 )
 from banditlab.events.run import simulate_events, take_off_rounds
-from banditlab.metrics import record_steps
 from banditlab.events.simulation import EventSimulation
+from banditlab.metrics import record_steps
 from banditlab.problems import BanditProblem
 from banditlab.rules import RULES
 from banditlab.simulate import simulate

@@ -3,8 +3,6 @@ import pytest
 
 from banditlab.arm_spaces import rare_correct
 from banditlab.experiments.estimate import Estimate, _slope, estimate
-from banditlab.experiments.summary import final_values, mean_and_error, summary_table
-from banditlab.records import Record
 from banditlab.rules import RULES
 from banditlab.sequence.problem import uniform_sequences
 from banditlab.simulate import Simulation, SimulationConfig
@@ -64,19 +62,3 @@ def test_the_cost_of_a_touched_arm_is_found_and_none_where_there_is_none():
     flat, error = _slope(touched, 0.1 + noise)
     assert abs(flat) < 4 * error
     assert _slope(np.full(5, 3.0), np.arange(5.0)) == (0.0, 0.0)
-
-
-def test_summaries_are_means_with_their_standard_errors():
-    assert mean_and_error(np.array([1.0, 2.0, 3.0])) == (2.0, pytest.approx(1 / 3**0.5))
-    # The deviations of 0.1 from the mean of 0.1, 0.1, 0.1 are rounding.
-    assert mean_and_error(np.full(3, 0.1))[1] == 0.0
-    assert np.isnan(mean_and_error(np.array([1.0]))[1])
-    curve = np.array([[0.0, 0.5], [0.0, 1e-6]])
-    others = {name: np.ones((2, 2)) for name in ("entropy", "ratio_variance")}
-    record = Record({"pass_rate": curve, **others}, np.array([0, 10]), {}, {})
-    header, rows = summary_table(record)
-    assert header[:3] == ["step", "pass rate", "SE"]
-    assert rows[0][:3] == ["0", "0.0000", "0.0000"]
-    assert rows[1][:4] == ["10", "0.2500", "0.2500", "0.0250"]
-    assert final_values(record)["pass_rate"][0] == pytest.approx(0.2500005)
-    assert "held-out" not in header

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from banditlab.experiments.experiment import Experiment, read_tables
+from banditlab.experiments.experiment import Experiment
 from banditlab.experiments.overrides import read_assignment, with_changes
 from banditlab.experiments.run import prepare
+from banditlab.experiments.settings import Place
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*"))
 ARMS = {"kind": "rare_correct", "log10_arms": 100, "success_prob": 0.1}
@@ -23,6 +24,12 @@ def experiment(**tables):
 @pytest.mark.parametrize(
     ("tables", "error", "message"),
     [
+        (
+            {"sweep": {}},
+            ValueError,
+            "`sweep` must be left out of a single experiment, got a grid. This is a grid: "
+            "banditlab sweep Experiment --out DIR",
+        ),
         ({"problems": {}}, ValueError, r"`problems` must be a known table, .* mean 'problem'\?"),
         ({"run": 3}, TypeError, "`run` must be a table, got int 3"),
         ({"problem": {}}, ValueError, "`problem.kind` must be given, got nothing. There are: rare"),
@@ -72,12 +79,18 @@ def experiment(**tables):
         (
             {"rule": {"name": "clip", "clip_hi": 0.3}},
             ValueError,
-            "`rule.clip_hi` must be a known hyperparameter of clip, .* mean 'clip_high'",
+            "`rule.clip_hi` must be a known hyperparameter of clip, .* mean 'clip_high'[?] There "
+            r"are: clip_low, clip_high, extra_rollouts\.$",
         ),
         (
             {"rule": {"name": "grpo", "ddof": 1.5}},
             TypeError,
             "`rule.ddof` must be a whole number, got float 1.5. Round it",
+        ),
+        (
+            {"rule": {"name": "clip", "referense": {}}},
+            ValueError,
+            "`rule.referense` must be a known hyperparameter of clip, .* mean 'reference'",
         ),
         (
             {"rule": {"name": "clip", "dual": {}}},
@@ -166,11 +179,26 @@ def test_what_a_table_may_not_hold(tables, error, message):
             r"\[problem\]: NoisyVerifier: `true_positive_rate` must be a finite number",
         ),
         ({"optimizer": {"step_size": -1}}, r"\[optimizer\]: SGD: `step_size` must be a finite"),
-        ({"run": {"group_size": 1}}, "^Experiment: simulate: `group_size` must be at least 2"),
+        ({"run": {"group_size": 1}}, "^Experiment: `group_size` must be at least 2"),
         ({"run": {"policy": "sequence"}}, "`policy` must be lumped or dense, got sequence"),
         (
+            {"run": {"num_runs": 1e10}},
+            r"^Experiment: `run.num_log_records` must be such that the curves of all runs hold at "
+            r"most 1e\+09 values, 8 GB, got 7e\+12 of them \(1e\+10 runs, 100 records, 7 metrics\)"
+            r"\. Set num_log_records",
+        ),
+        (
+            {"run": {"num_steps": 1e15, "num_log_records": 1e12}},
+            "`run.num_log_records` must be such that .* got 3.5e",
+        ),
+        (
+            {"run": {"group_size": 1e19}},
+            r"`run.group_size` must be such that a round of all runs has at most 1e\+09 rollouts, "
+            r"got 5e\+21 of them\. Take smaller groups",
+        ),
+        (
             {"run": {"events": True}, "optimizer": {"name": "adam"}},
-            r"^Experiment: simulate_events: `optimizer` must be without memory",
+            r"^Experiment: `optimizer` must be without memory",
         ),
     ],
 )
@@ -179,28 +207,18 @@ def test_values_out_of_range_are_told_with_their_place(tables, message):
         prepare(experiment(**tables))
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("a.toml", "[run\n", r"^a.toml: `path` must be well-formed TOML, got .*line 1"),
-        ("a.yaml", "run: [\n", r"^a.yaml: `path` must be well-formed YAML, got .*line 2"),
-        ("a.json", "{}", r"^a.json: `path` must be a known ending of a file, got '.json'"),
-    ],
-)
-def test_files_that_cannot_be_read(tmp_path, name, text, message):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_tables(tmp_path / name)
-
-
-def test_a_file_without_tables_is_refused(tmp_path):
-    (tmp_path / "a.yaml").write_text("- 1\n")
-    with pytest.raises(TypeError, match=r"^a.yaml: `path` must be a table, got list"):
-        read_tables(tmp_path / "a.yaml")
-
-
 def test_changes_that_lead_nowhere_are_refused():
     with pytest.raises(ValueError, match=r"`run.seed.x` must be a key of a table, got seed = 3"):
         with_changes({"run": {"seed": 3}}, {"run.seed.x": 1})
     with pytest.raises(ValueError, match=r"simulate: `set` must be TABLE.KEY=VALUE, got 'seed=3'"):
         read_assignment("seed=3", "simulate")
+
+
+def test_errors_keep_whether_they_are_of_kind_or_of_value():
+    with (
+        pytest.raises(ValueError, match=r"^a.toml \[rule\]: 'utf-8' codec"),
+        Place("a.toml", "rule").named(),
+    ):
+        raise UnicodeDecodeError("utf-8", b"a", 0, 1, "odd")
+    with pytest.raises(TypeError, match=r"^a.toml: `x` must"), Place("a.toml").named():
+        raise TypeError("function: `x` must be a number")

@@ -342,3 +342,71 @@ def test_conditioned_draws_have_the_law_of_what_they_are_conditioned_on(counts):
         of_kind = drawn[wanted[0, 0] == kind]
         error = np.sqrt(chance * (1 - chance) / of_kind.size)
         assert abs((of_kind == 0).mean() - chance) < 4 * error
+
+
+@pytest.mark.parametrize(
+    ("log_count", "optimizer"),
+    [(111.0, Momentum(11.0, momentum=0.9)), (130.0, Adam(28.0)), (105.0, SGD(111.0))],
+)
+def test_a_released_arm_that_coasts_on_is_not_forgotten(log_count, optimizer):
+    """One push, then moves without gradient: whether the draw is held or not, the same policy."""
+    problem = BanditProblem(
+        log_count=np.array([[0.0, log_count]]), log_mass=np.log([[0.5, 0.5]]), reward=[[0.0, 1.0]]
+    )
+    ends = []
+    for is_released in (True, False):
+        policy = LumpedSoftmax(problem, 1, optimizer)
+        draw = policy.sample(one_prompt(1), np.full((1, 1, 1, 2), 0.9))
+        policy.accumulate(draw, np.ones((1, 1, 1)))
+        policy.move()
+        if is_released:
+            policy.release(draw)
+        for _ in range(60):
+            other = policy.sample(one_prompt(1), np.zeros((1, 1, 1, 2)))
+            policy.accumulate(other, np.zeros((1, 1, 1)))
+            policy.move()
+            policy.release(other)
+        ends.append(policy.collision().item())
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-9)
+    assert ends[0] > 1e-3
+
+
+def test_weights_stay_near_one_and_collision_a_number_after_any_step():
+    policy = LumpedSoftmax(rare_correct(3, 0.5), 1, SGD(800.0))
+    draw = policy.sample(one_prompt(1), np.zeros((1, 1, 1, 2)))
+    for _ in range(2):
+        policy.accumulate(draw, np.full((1, 1, 1), 0.5))
+    policy.move()
+    np.testing.assert_allclose(policy.collision(), 1.0, rtol=1e-12)
+    policy = LumpedSoftmax(rare_correct(6, 0.01, num_correct=2), 5, SGD(1.0))
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        draw = policy.sample(one_prompt(5), rng.random((5, 1, 8, 2)))
+        policy.accumulate(draw, policy._state.reward.take(draw.class_index) / 8)
+        policy.move()
+        policy.release(draw)
+    assert (policy._state.weight_sum < 16.0).all()
+    assert (policy.expected_reward() > 0.99).all()
+
+
+def test_coefficients_of_one_draw_add_up():
+    policy = LumpedSoftmax(rare_correct(1000, 0.5), 1, SGD(1.0))
+    draw = policy.sample(one_prompt(1), np.array([[[[0.9, 0.3]]]]))
+    for _ in range(2):
+        policy.accumulate(draw, np.ones((1, 1, 1)))
+    policy.move()
+    # Displacement 2 of an arm without mass, and -1 of the correct one of mass 1/2.
+    expected = 2.0 - np.log(0.5 + 0.5 * np.exp(-1.0))
+    np.testing.assert_allclose(policy.relative_log_prob(draw).item(), expected, rtol=1e-12)
+
+
+def test_arms_are_numbered_in_each_context_apart():
+    problem = BanditProblem(
+        log_count=np.log([[1.0, 2.0], [1.0, 9.0]]),
+        log_mass=np.log([[0.5, 0.5]] * 2),
+        reward=[[1.0, 0.0]] * 2,
+    )
+    policy = LumpedSoftmax(problem, 1, SGD(1.0), takes_arms=True)
+    assert policy.place(np.array([[1]]), np.array([[[5]]])).arm_class.item() == 1
+    with pytest.raises(ValueError, match=r"`arms` must be below the number of arms of its context"):
+        policy.place(np.array([[0, 1]]), np.array([[[5], [5]]]))
