@@ -4,10 +4,10 @@ Predictions are called through their modules, so that a change there reaches eve
 """
 
 from theory.verify.claim import Claim
-from theory.verify.claims_batch import BATCH_CLAIMS
-from theory.verify.claims_curves import CURVE_CLAIMS
-from theory.verify.claims_take_off import TAKE_OFF_CLAIMS
-from theory.verify.claims_trust_region import TRUST_REGION_CLAIMS
+from theory.verify.claims.batch_curves import BATCH_CLAIMS
+from theory.verify.claims.learning_curves import CURVE_CLAIMS
+from theory.verify.claims.take_off import TAKE_OFF_CLAIMS
+from theory.verify.claims.trust_region import TRUST_REGION_CLAIMS
 
 CLAIMS: tuple[Claim, ...] = (
     *CURVE_CLAIMS,

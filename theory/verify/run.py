@@ -1,190 +1,183 @@
-"""Selecting claims, testing them, and telling what came out."""
+"""Testing claims: gather evidence for each, in parallel, then judge all of them together.
+
+Holm's procedure over the sampled claims of a run keeps the probability that any true one of them
+is rejected at 1e-3, however many there are.
+"""
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tabulate import tabulate
 
 from theory.predict.conditions import require, require_known
 from theory.verify.claim import BUDGETS, Claim
+from theory.verify.measurement import Measurement
+from theory.verify.results import MutantResult, Result
+from theory.verify.statistics import holm, p_value, smallest_found_error, tilted
 
-COLUMNS = (
-    "claim",
-    "what",
-    "predicted",
-    "measured",
-    "statistic",
-    "verdict",
-    "mutants rejected",
-    "seconds",
-)
+FAMILY_WISE_RATE = 1e-3
+"""Largest probability that a run rejects any true sampled claim."""
 
 
 @dataclass(frozen=True)
-class MutantResult:
-    """What became of one mutant.
+class Evidence:
+    """What a claim is judged by.
 
     Attributes:
-        what: what is wrong with it.
-        statistic: its largest distance from the measurement.
-        is_rejected: whether that is beyond the claim's mutant tolerance.
-    """
-
-    what: str
-    statistic: float
-    is_rejected: bool
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one claim; numbers are those of the component with the largest distance.
-
-    Attributes:
-        claim: the claim.
-        predicted: the prediction.
-        measured: the measurement.
-        standard_error: its standard error.
-        statistic: largest distance of prediction and measurement.
-        verdict: "holds" or "fails".
-        mutants: what became of the mutants.
+        predicted: the prediction, shape [n].
+        measurement: the measurement, of n quantities.
+        mutants: for each mutant the prediction and the measurement that are compared.
         seconds: wall time.
     """
 
-    claim: Claim
-    predicted: float
-    measured: float
-    standard_error: float
-    statistic: float
-    verdict: str
-    mutants: tuple[MutantResult, ...]
+    predicted: np.ndarray
+    measurement: Measurement
+    mutants: tuple[tuple[np.ndarray, Measurement], ...]
     seconds: float
 
-    @property
-    def is_as_expected(self) -> bool:
-        """Whether the verdict is the expected one and every mutant was rejected."""
-        return self.verdict == self.claim.expected and all(m.is_rejected for m in self.mutants)
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the result as JSON can hold it.
-
-        Returns:
-            Names -> values; numbers that are not finite become None.
-        """
-        claim = self.claim
-        return {
-            "claim": claim.id,
-            "what": claim.what,
-            "statement": claim.statement,
-            "tags": list(claim.tags),
-            "predicted": _finite(self.predicted),
-            "measured": _finite(self.measured),
-            "standard_error": _finite(self.standard_error),
-            "statistic_kind": claim.statistic,
-            "statistic": _finite(self.statistic),
-            "tolerance": claim.tolerance,
-            "mutant_tolerance": claim.mutant_tolerance,
-            "false_alarm_rate": claim.false_alarm_rate,
-            "verdict": self.verdict,
-            "expected": claim.expected,
-            "is_as_expected": self.is_as_expected,
-            "mutants": [
-                {
-                    "what": mutant.what,
-                    "statistic": _finite(mutant.statistic),
-                    "is_rejected": mutant.is_rejected,
-                }
-                for mutant in self.mutants
-            ],
-            "seconds": round(self.seconds, 3),
-        }
+def _numbers(value: object) -> np.ndarray:
+    return np.asarray(value, dtype=np.float64).ravel()
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def select_claims(
-    claims: Sequence[Claim], *, names: Sequence[str] = (), tag: str | None = None
-) -> list[Claim]:
-    """Select claims by id or catalogue entry, and by tag.
-
-    Args:
-        claims: all claims.
-        names: ids such as "P26-grpo" or entries such as "P26"; none for all.
-        tag: a tag that the claims must have.
-
-    Returns:
-        The claims asked for, in their order.
-
-    Raises:
-        ValueError: a name or tag does not exist, or nothing has both.
-    """
-    known = dict.fromkeys([name for claim in claims for name in (claim.entry, claim.id)])
-    for name in names:
-        require_known("select_claims", "claims", name, known, "claim")
-    if tag is not None:
-        tags = sorted({word for claim in claims for word in claim.tags})
-        require_known("select_claims", "tag", tag, tags, "tag")
-    chosen = [
-        claim
-        for claim in claims
-        if (not names or claim.id in names or claim.entry in names)
-        and (tag is None or tag in claim.tags)
-    ]
-    require(
-        bool(chosen),
-        "select_claims",
-        "tag",
-        f"a tag of {', '.join(names)}",
-        repr(tag),
-        "Leave one of the two selections out",
-    )
-    return chosen
-
-
-def verify_claim(claim: Claim, *, budget: str = "quick", seed: int = 0) -> Result:
-    """Test a claim: its statement, and each mutant by the same statistic.
+def gather_evidence(claim: Claim, size: int, seed: int) -> Evidence:
+    """Run a claim's experiment, those of its mutants, and its predictions.
 
     The randomness depends on the seed and the id of the claim alone, so that a claim gives the
     same numbers whatever else is tested.
 
     Args:
         claim: the claim.
-        budget: "quick" or "full".
-        seed: seed of the experiment, at least 0.
+        size: size handed to its experiments.
+        seed: seed of the experiments, at least 0.
 
     Returns:
-        What came out.
-
-    Raises:
-        ValueError: the budget is unknown or the seed negative.
+        The evidence.
     """
-    require_known("verify_claim", "budget", budget, BUDGETS, "budget")
-    require(seed >= 0, "verify_claim", "seed", "at least 0", seed, "Give a whole number")
     start = time.perf_counter()
-    rng = np.random.default_rng([seed, zlib.crc32(claim.id.encode())])
-    measurement = claim.experiment(rng, claim.size[budget])
-    predicted = np.atleast_1d(np.asarray(claim.predicted(), dtype=np.float64))
+    own_seed = [seed, zlib.crc32(claim.id.encode())]
+    measurement = claim.experiment(np.random.default_rng(own_seed), size)
+    predicted = _numbers(claim.predicted())
+    mutants = []
+    for index, mutant in enumerate(claim.mutants, start=1):
+        if mutant.experiment is None:
+            mutants.append((_numbers(mutant.predicted()), measurement))
+        else:
+            rng = np.random.default_rng([*own_seed, index])
+            mutants.append((predicted, mutant.experiment(rng, size)))
+    return Evidence(predicted, measurement, tuple(mutants), time.perf_counter() - start)
+
+
+def _gather_one(index: int, claim: Claim, size: int, seed: int) -> tuple[int, Evidence]:
+    return index, gather_evidence(claim, size, seed)
+
+
+def gather_all(
+    claims: Sequence[Claim], order: Iterable[int], budget: str, seed: int, num_workers: int
+) -> Iterable[tuple[int, Evidence]]:
+    """Gather the evidence for claims, several at a time.
+
+    Args:
+        claims: the claims.
+        order: their indices, in the order in which they start.
+        budget: "quick" or "full".
+        seed: seed of the experiments.
+        num_workers: processes; 1 stays in this one.
+
+    Yields:
+        Index and evidence, as they come.
+    """
+    tasks = [(index, claims[index], claims[index].size[budget], seed) for index in order]
+    if num_workers == 1:
+        return (_gather_one(*task) for task in tasks)
+    from joblib import Parallel, delayed, parallel_config
+
+    with parallel_config("loky", n_jobs=num_workers, inner_max_num_threads=1):
+        run = Parallel(return_as="generator_unordered", batch_size=1)
+        return run(delayed(_gather_one)(*task) for task in tasks)
+
+
+def judge(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[Result]:
+    """Judge claims together: exact ones by their tolerance, sampled ones by Holm's procedure.
+
+    Args:
+        claims: the claims.
+        evidence: the evidence for each.
+
+    Returns:
+        The results, in the order of the claims.
+    """
+    p_values = [
+        p_value(claim.statistic, one.predicted, one.measurement)
+        for claim, one in zip(claims, evidence, strict=True)
+    ]
+    sampled = [index for index, value in enumerate(p_values) if value is not None]
+    is_rejected = dict(
+        zip(sampled, holm([p_values[index] for index in sampled], FAMILY_WISE_RATE), strict=True)
+    )
+    level = FAMILY_WISE_RATE / max(1, len(sampled))
+    return [
+        _result(claim, one, p_values[index], is_rejected.get(index), level)
+        for index, (claim, one) in enumerate(zip(claims, evidence, strict=True))
+    ]
+
+
+def _result(
+    claim: Claim, evidence: Evidence, p: float | None, is_rejected: bool | None, level: float
+) -> Result:
+    predicted, measurement = evidence.predicted, evidence.measurement
     distance = claim.distances(predicted, measurement)
     # A NaN compares false with everything: it must fail the statement and reject no mutant.
     worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance)))
-    mutants = []
-    for mutant in claim.mutants:
-        largest = float(claim.distances(mutant.predicted(), measurement).max())
-        mutants.append(MutantResult(mutant.what, largest, largest > claim.mutant_tolerance))
+    if is_rejected is None:
+        is_rejected = not float(distance[worst]) < claim.tolerance
+    error = smallest_found_error(claim.statistic, predicted, measurement, level)
+    is_bound = claim.statistic in ("bound", "expected_bound")
     return Result(
         claim=claim,
-        predicted=float(predicted.flat[worst]),
-        measured=float(measurement.value.flat[worst]),
-        standard_error=float(measurement.standard_error.flat[worst]),
-        statistic=float(distance.flat[worst]),
-        verdict="holds" if float(distance.flat[worst]) < claim.tolerance else "fails",
-        mutants=tuple(mutants),
-        seconds=time.perf_counter() - start,
+        predicted=float(predicted[worst]),
+        measured=float(measurement.value[worst]),
+        standard_error=float(measurement.standard_error[worst]),
+        statistic=float(distance[worst]),
+        p_value=p,
+        verdict="rejected" if is_rejected else "holds",
+        mutants=tuple(
+            _mutant_result(claim, mutant.what, *compared)
+            for mutant, compared in zip(claim.mutants, evidence.mutants, strict=True)
+        ),
+        smallest_found_error=error,
+        is_planted_error_found=_finds_planted_error(claim, evidence, error, level),
+        tightness=float((measurement.value / predicted).min()) if is_bound else None,
+        seconds=evidence.seconds,
     )
+
+
+def _mutant_result(
+    claim: Claim, what: str, predicted: np.ndarray, measurement: Measurement
+) -> MutantResult:
+    largest = float(claim.distances(predicted, measurement).max())
+    return MutantResult(what, largest, largest > claim.mutant_tolerance)
+
+
+def _finds_planted_error(
+    claim: Claim, evidence: Evidence, error: float | None, level: float
+) -> bool | None:
+    """Whether predictions off by the smallest found error, up and down, are rejected."""
+    if error is None or claim.expected_verdict == "rejected":
+        return None
+    if not np.isfinite(error):
+        return False
+    signs = (1.0, -1.0)
+    if claim.statistic == "expected_bound":
+        # A bound is wrong only where it is too small; it is found out from the mean upwards.
+        planted = [evidence.measurement.value / (1.0 + error)]
+    elif claim.statistic == "shares":
+        planted = [tilted(evidence.predicted, error)]
+    else:
+        planted = [evidence.predicted * (1.0 + sign * error) for sign in signs]
+    return all(p_value(claim.statistic, wrong, evidence.measurement) < level for wrong in planted)
 
 
 def verify_claims(
@@ -192,57 +185,42 @@ def verify_claims(
     *,
     budget: str = "quick",
     seed: int = 0,
-    on_result: Callable[[Result], object] | None = None,
+    num_workers: int = 1,
+    first: Callable[[Claim], float] | None = None,
+    on_evidence: Callable[[Claim], object] | None = None,
 ) -> list[Result]:
-    """Test claims one after another.
+    """Test claims, several at a time, and judge them together.
 
     Args:
         claims: the claims.
         budget: "quick" or "full".
-        seed: seed of the experiments.
-        on_result: called with each result as it comes.
+        seed: seed of the experiments, at least 0.
+        num_workers: processes; 1 stays in this one.
+        first: claims of the highest value start first; by default in their order.
+        on_evidence: called with each claim as its evidence comes.
 
     Returns:
         The results, in the order of the claims.
 
     Raises:
-        ValueError: the budget is unknown or the seed negative.
+        ValueError: the budget is unknown, or the seed or the number of workers out of range.
+
+    Examples:
+        >>> from theory.verify.catalogue import CLAIMS
+        >>> from theory.verify.select import select_claims
+        >>> [result] = verify_claims(select_claims(CLAIMS, names=["P15-natural"]))
+        >>> result.verdict, result.is_as_expected
+        ('holds', True)
     """
-    results = []
-    for claim in claims:
-        results.append(verify_claim(claim, budget=budget, seed=seed))
-        if on_result is not None:
-            on_result(results[-1])
-    return results
-
-
-def format_results(results: Sequence[Result]) -> str:
-    """Lay results out as a table.
-
-    Args:
-        results: the results.
-
-    Returns:
-        Text, one row per claim.
-    """
-    rows = []
-    for result in results:
-        claim = result.claim
-        is_sampled = claim.statistic == "z"
-        error = f" +- {result.standard_error:.2g}" if is_sampled else ""
-        name, spec = ("|z|", ".2f") if is_sampled else ("diff", ".2g")
-        rejected = sum(mutant.is_rejected for mutant in result.mutants)
-        nearest = min(mutant.statistic for mutant in result.mutants)
-        rows.append(
-            (
-                claim.id,
-                claim.what,
-                f"{result.predicted:.6g}",
-                f"{result.measured:.6g}{error}",
-                f"{name} {result.statistic:{spec}} < {claim.tolerance:g}",
-                result.verdict if result.verdict == claim.expected else result.verdict.upper(),
-                f"{rejected} of {len(result.mutants)} (nearest {nearest:.2g})",
-                f"{result.seconds:.1f}",
-            )
-        )
-    return tabulate(rows, headers=COLUMNS, disable_numparse=True)
+    require_known("verify_claims", "budget", budget, BUDGETS, "budget")
+    require(seed >= 0, "verify_claims", "seed", "at least 0", seed, "Give a whole number")
+    require(num_workers >= 1, "verify_claims", "num_workers", "at least 1", num_workers, "Use 1")
+    order = range(len(claims))
+    if first is not None:
+        order = sorted(order, key=lambda index: -first(claims[index]))
+    found: dict[int, Evidence] = {}
+    for index, evidence in gather_all(claims, order, budget, seed, num_workers):
+        found[index] = evidence
+        if on_evidence is not None:
+            on_evidence(claims[index])
+    return judge(claims, [found[index] for index in range(len(claims))])

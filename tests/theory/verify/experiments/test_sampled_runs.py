@@ -8,9 +8,9 @@ from banditlab.lumped.policy import LumpedSoftmax
 from banditlab.optimizers import SGD
 from banditlab.rounds import step
 from banditlab.rules import get_rule
-from theory.verify.expected_flow import log_odds_of, two_class_logits
-from theory.verify.penalised_step import constrained_optimum, penalised_optimum
-from theory.verify.sampled_runs import _successes_of_a_group_with_one, take_off_rollouts
+from theory.verify.experiments.expected_flow import log_odds_of, two_class_logits
+from theory.verify.experiments.penalised_step import constrained_optimum, penalised_optimum
+from theory.verify.experiments.sampled_runs import _successes_of_a_group_with_one, take_off_rollouts
 
 
 def stepwise_rollouts(rng, rule, *, success_prob, step_size, group_size, num_runs):
@@ -51,7 +51,7 @@ def test_successes_given_one_have_the_truncated_binomial_law():
 
 
 def test_take_off_that_never_comes_is_said(monkeypatch):
-    monkeypatch.setattr("theory.verify.sampled_runs._MOST_SUCCESSES", 20)
+    monkeypatch.setattr("theory.verify.experiments.sampled_runs._MOST_SUCCESSES", 20)
     with pytest.raises(FloatingPointError, match="without reaching p = 1/2"):
         take_off_rollouts(
             np.random.default_rng(0),
@@ -78,6 +78,6 @@ def test_ascent_stops_at_the_optimum_and_the_bound_is_met():
 
 
 def test_ascent_that_does_not_converge_is_said(monkeypatch):
-    monkeypatch.setattr("theory.verify.penalised_step._MOST_ASCENT_STEPS", 3)
+    monkeypatch.setattr("theory.verify.experiments.penalised_step._MOST_ASCENT_STEPS", 3)
     with pytest.raises(FloatingPointError, match="no convergence in 3 steps"):
         penalised_optimum(np.array([1.0, 0.0]), np.array([0.2, 0.8]), 1.0)

@@ -10,7 +10,7 @@ from banditlab.optimizers import SGD
 from banditlab.rounds import step
 from banditlab.rules import get_rule
 from banditlab.simulate import simulate
-from theory.verify.claim import Measurement
+from theory.verify.measurement import Measurement
 
 _ENDLESS_LOG10_ARMS = 100_000.0
 _MOST_SUCCESSES = 10_000

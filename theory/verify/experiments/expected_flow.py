@@ -7,7 +7,7 @@ from scipy.special import log_expit, logsumexp, softmax
 
 from banditlab.expectation import expected_update
 from banditlab.rules import get_rule
-from theory.verify.claim import Measurement
+from theory.verify.measurement import Measurement
 
 NUM_CORRECT = 3
 NUM_WRONG = 7

@@ -15,7 +15,7 @@ from banditlab.rounds import step
 from banditlab.rules import get_rule
 from banditlab.softmax import DenseSoftmax
 from banditlab.weights import ratio_variance_weight
-from theory.verify.claim import Measurement
+from theory.verify.measurement import Measurement
 
 _MOST_ASCENT_STEPS = 10_000
 _CONVERGED = 1e-15

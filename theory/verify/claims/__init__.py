@@ -1,0 +1,1 @@
+"""The claims by topic; `theory.verify.catalogue` lists them all."""

@@ -1,0 +1,1 @@
+"""Experiments on banditlab that claims measure: exact expectations, and sampled runs."""
