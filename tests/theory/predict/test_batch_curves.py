@@ -6,13 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from theory.predict import (
-    predicted_class_gradient,
-    predicted_pass_rates,
-    predicted_raw_log_odds,
-    predicted_shift,
-    predicted_standardized_log_odds,
-)
+from theory.predict.batch_curves import predicted_pass_rates, predicted_shift
+from theory.predict.drift import predicted_class_gradient
+from theory.predict.learning_curves import predicted_raw_log_odds, predicted_standardized_log_odds
 
 UPDATES = np.array([0.0, 20.0, 40.0, 80.0, 300.0])
 HOW = {"learning_rate": 0.02, "shared_kernel": 6.0}

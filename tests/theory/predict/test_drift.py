@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from theory.predict import predicted_class_gradient, standardized_class_gradient
+from theory.predict.drift import predicted_class_gradient, standardized_class_gradient
 
 LOG_ODDS = st.floats(-30.0, 30.0)
 

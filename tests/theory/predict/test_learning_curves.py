@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.special import expit, logit
 
-from theory.predict import (
+from theory.predict.learning_curves import (
     predicted_natural_log_odds,
     predicted_raw_log_odds,
     predicted_raw_time,

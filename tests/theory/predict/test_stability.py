@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.predict import (
+from theory.predict.stability import (
     is_batch_penalty_stable,
     is_inner_loop_stable,
     predicted_batch_contractions,

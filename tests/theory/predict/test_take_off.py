@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.predict import (
+from theory.predict.take_off import (
     predicted_log_odds_factor,
     predicted_take_off_mean,
     predicted_take_off_rollouts,

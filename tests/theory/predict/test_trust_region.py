@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from theory.predict import (
+from theory.predict.trust_region import (
     predicted_flow_error,
     predicted_flow_log_odds,
     predicted_gain,
