@@ -1,20 +1,76 @@
 """The claims, as data: each entry of the catalogue with its experiment, statistic and mutants.
 
-Predictions are called through their modules, so that a change there reaches every claim.
+P1 to P50 are the project's catalogue of predictions, P51 to P57 go beyond it. Predictions are
+called through their modules, so that a change there reaches every claim.
 """
 
 from theory.verify.claim import Claim
 from theory.verify.claims.batch_curves import BATCH_CLAIMS
+from theory.verify.claims.clip_force import CLIP_FORCE_CLAIMS
+from theory.verify.claims.clip_growth import CLIP_GROWTH_CLAIMS
+from theory.verify.claims.diversity import DIVERSITY_CLAIMS
+from theory.verify.claims.effective_samples import EFFECTIVE_SAMPLES_CLAIMS
+from theory.verify.claims.entropy import ENTROPY_CLAIMS
+from theory.verify.claims.extra_rollouts import EXTRA_ROLLOUTS_CLAIMS
+from theory.verify.claims.failure_shares import FAILURE_SHARE_CLAIMS
+from theory.verify.claims.failures import FAILURE_CLAIMS
+from theory.verify.claims.first_success import FIRST_SUCCESS_CLAIMS
 from theory.verify.claims.inner_loop import INNER_LOOP_CLAIMS
 from theory.verify.claims.learning_curves import CURVE_CLAIMS
+from theory.verify.claims.many_arms import MANY_ARMS_CLAIMS
+from theory.verify.claims.negative_reward import NEGATIVE_REWARD_CLAIMS
+from theory.verify.claims.noisy_verifier import NOISY_VERIFIER_CLAIMS
+from theory.verify.claims.prompt_discovery import PROMPT_DISCOVERY_CLAIMS
+from theory.verify.claims.reward_history import REWARD_HISTORY_CLAIMS
+from theory.verify.claims.several_correct import SEVERAL_CORRECT_CLAIMS
+from theory.verify.claims.single_failures import SINGLE_FAILURE_CLAIMS
+from theory.verify.claims.stale_data import STALE_DATA_CLAIMS
+from theory.verify.claims.stale_replay import STALE_REPLAY_CLAIMS
+from theory.verify.claims.stale_thresholds import STALE_THRESHOLD_CLAIMS
+from theory.verify.claims.success_times import SUCCESS_TIME_CLAIMS
 from theory.verify.claims.take_off import TAKE_OFF_CLAIMS
+from theory.verify.claims.take_off_factors import TAKE_OFF_FACTOR_CLAIMS
+from theory.verify.claims.take_off_law import TAKE_OFF_LAW_CLAIMS
 from theory.verify.claims.trust_region import TRUST_REGION_CLAIMS
+from theory.verify.claims.trust_region_start import TRUST_REGION_START_CLAIMS
+from theory.verify.claims.wrong_answer_kernel import WRONG_ANSWER_KERNEL_CLAIMS
 
-CLAIMS: tuple[Claim, ...] = (
-    *CURVE_CLAIMS,
-    *BATCH_CLAIMS,
-    *INNER_LOOP_CLAIMS,
-    *TRUST_REGION_CLAIMS,
-    *TAKE_OFF_CLAIMS,
+_TOPICS: tuple[tuple[Claim, ...], ...] = (
+    MANY_ARMS_CLAIMS,
+    ENTROPY_CLAIMS,
+    CLIP_FORCE_CLAIMS,
+    CURVE_CLAIMS,
+    BATCH_CLAIMS,
+    INNER_LOOP_CLAIMS,
+    TRUST_REGION_CLAIMS,
+    TRUST_REGION_START_CLAIMS,
+    NOISY_VERIFIER_CLAIMS,
+    SUCCESS_TIME_CLAIMS,
+    TAKE_OFF_CLAIMS,
+    TAKE_OFF_LAW_CLAIMS,
+    TAKE_OFF_FACTOR_CLAIMS,
+    CLIP_GROWTH_CLAIMS,
+    SEVERAL_CORRECT_CLAIMS,
+    DIVERSITY_CLAIMS,
+    FAILURE_CLAIMS,
+    FAILURE_SHARE_CLAIMS,
+    PROMPT_DISCOVERY_CLAIMS,
+    STALE_DATA_CLAIMS,
+    STALE_THRESHOLD_CLAIMS,
+    EFFECTIVE_SAMPLES_CLAIMS,
+    STALE_REPLAY_CLAIMS,
+    REWARD_HISTORY_CLAIMS,
+    EXTRA_ROLLOUTS_CLAIMS,
+    NEGATIVE_REWARD_CLAIMS,
+    SINGLE_FAILURE_CLAIMS,
+    FIRST_SUCCESS_CLAIMS,
+    WRONG_ANSWER_KERNEL_CLAIMS,
+)
+
+CLAIMS: tuple[Claim, ...] = tuple(
+    sorted(
+        (claim for topic in _TOPICS for claim in topic),
+        key=lambda claim: int(claim.entry.removeprefix("P")),
+    )
 )
 """All claims, in the order of the catalogue; ids are distinct."""

@@ -1,0 +1,141 @@
+"""Claims on the entropy: its first and second order, and what it says of the reward (P13, P24)."""
+
+import numpy as np
+from scipy.special import softmax
+
+from banditlab.expectation import expected_update
+from banditlab.rules import get_rule
+from theory.predict import entropy
+from theory.verify.claim import Axis, Claim, Mutant
+from theory.verify.experiments import entropy as experiment
+from theory.verify.measurement import Measurement
+
+_LOGITS = np.array([1.5, 0.3, -0.2, 0.8, -1.1, 0.0, 0.6, -0.5])
+_REWARD = np.array([0.2, 1.0, 0.0, 0.7, 0.4, 0.9, 0.1, 0.5])
+_PROB = softmax(_LOGITS)
+_EXACT = {"statistic": "difference"}
+
+
+def _directions() -> list[np.ndarray]:
+    update = expected_update(get_rule("raw_reward"), _LOGITS, _REWARD, 1)
+    return [update, update / _PROB]
+
+
+def _with_probability_for_logarithm() -> list[float]:
+    return [
+        -float(_PROB @ (_PROB * direction) - (_PROB @ _PROB) * (_PROB @ direction))
+        for direction in _directions()
+    ]
+
+
+def _run(log10_wrong: float) -> np.ndarray:
+    return experiment.two_class_run(log10_wrong, 3, 40)
+
+
+def _line(log10_wrong: float, change: float = 0.0):
+    pass_rate, nats = _run(log10_wrong)
+    log_num_wrong = log10_wrong * np.log(10.0) + change
+    return entropy.predicted_reward_from_entropy(nats, pass_rate, np.log(3.0), log_num_wrong)
+
+
+_MANY = (3.0, 100.0)
+
+
+ENTROPY_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        id="P13-slope",
+        what="slope of the entropy along policy gradient and natural gradient, 8 arms",
+        statement="dH = -Cov_pi(log pi, d theta), remainder of second order",
+        tags=("P13", "entropy", "exact", "raw_reward"),
+        source="arXiv 2505.22617, as the catalogue cites its lemma; derived again",
+        theory=(entropy.predicted_entropy_slope,),
+        predicted=lambda: [
+            entropy.predicted_entropy_slope(_PROB, direction) for direction in _directions()
+        ],
+        experiment=lambda rng, size: Measurement.exact(
+            [
+                experiment.measure_entropy_slope(_LOGITS, _REWARD, is_natural).value[0]
+                for is_natural in (False, True)
+            ]
+        ),
+        mutants=(
+            Mutant("Cov with pi in place of log pi", _with_probability_for_logarithm),
+            Mutant(
+                "the other sign",
+                lambda: [
+                    -entropy.predicted_entropy_slope(_PROB, direction)
+                    for direction in _directions()
+                ],
+            ),
+        ),
+        tolerance=1e-10,
+        mutant_tolerance=1e-3,
+        axis=Axis("update", ("policy gradient", "natural gradient")),
+        **_EXACT,
+    ),
+    Claim(
+        id="P13-noise",
+        what="drift of the entropy under rewards of pure noise, 8 arms",
+        statement="E dH = (eta s)^2/2 sum_a pi_a s_a^T (Hessian of H) s_a, second order",
+        tags=("P13", "entropy", "noise", "exact", "raw_reward"),
+        source="derived in this project",
+        theory=(entropy.predicted_noise_entropy_drift,),
+        predicted=lambda: entropy.predicted_noise_entropy_drift(_PROB),
+        experiment=lambda rng, size: experiment.measure_noise_drift(_LOGITS, 2e-2),
+        mutants=(
+            Mutant("without the 1/2", lambda: 2 * entropy.predicted_noise_entropy_drift(_PROB)),
+            Mutant("no drift", lambda: np.zeros(1)),
+            Mutant(
+                "arms drawn uniformly instead of by the policy",
+                experiment=lambda rng, size: experiment.measure_noise_drift(
+                    _LOGITS, 2e-2, arm_prob=np.full(8, 1 / 8)
+                ),
+            ),
+        ),
+        tolerance=1e-7,
+        mutant_tolerance=1e-3,
+        **_EXACT,
+    ),
+    Claim(
+        id="P24-line",
+        what="pass rate from the entropy along a run, 1e3 and 1e100 wrong arms",
+        statement="R = (log m + h(p) - H)/log(m/g): linear in H with slope -1/log(m/g)",
+        tags=("P24", "entropy", "exact", "group_mean"),
+        source="derived in this project",
+        theory=(entropy.predicted_reward_from_entropy,),
+        predicted=lambda: np.concatenate([_line(size) for size in _MANY]),
+        experiment=lambda rng, size: Measurement.exact([_run(arms)[0] for arms in _MANY]),
+        mutants=(
+            Mutant(
+                "one nat more of wrong arms",
+                lambda: np.concatenate([_line(size, 1.0) for size in _MANY]),
+            ),
+        ),
+        tolerance=1e-11,
+        mutant_tolerance=1e-3,
+        **_EXACT,
+    ),
+    Claim(
+        id="P24-exponential",
+        what="R^2 of the law R = -a exp(H) + b along a run, 1e3 and 1e100 wrong arms",
+        statement="reward and entropy follow R = -a exp(H) + b (R^2 above .99)",
+        tags=("P24", "entropy", "exact", "group_mean"),
+        source="arXiv 2505.22617 (abstract read), an empirical law of language models",
+        theory=(entropy.predicted_exponential_fit,),
+        predicted=lambda: np.full(2, 1.0),
+        experiment=lambda rng, size: Measurement.exact(
+            [entropy.predicted_exponential_fit(*_run(arms)[::-1]) for arms in _MANY]
+        ),
+        mutants=(Mutant("R^2 of 2", lambda: np.full(2, 2.0)),),
+        expected_verdict="rejected",
+        evidence=(
+            "In a bandit of two classes the pass rate is linear in H (P24-line); exp(H) spans "
+            "hundreds of decades with 1e100 arms, so that the exponential law explains little of "
+            "the variance, and less the more arms there are."
+        ),
+        tolerance=1e-2,
+        mutant_tolerance=1e-1,
+        axis=Axis("wrong arms", ("1e3", "1e100")),
+        **_EXACT,
+    ),
+)
