@@ -169,6 +169,9 @@ def predicted_raw_time(
     Assumes:
         As `predicted_raw_log_odds`, of which this is the inverse.
 
+    Derivation:
+        Solve the closed form of `predicted_raw_log_odds` for the time.
+
     Args:
         log_odds: initial log-odds, nats, shape [*].
         target_log_odds: log-odds to be reached, not below the initial ones, nats.
@@ -180,6 +183,9 @@ def predicted_raw_time(
 
     Raises:
         ValueError: an argument is out of range.
+
+    References:
+        Derived here.
     """
     function = "predicted_raw_time"
     start = as_log_odds(function, "log_odds", log_odds)

@@ -5,6 +5,9 @@ called through their modules, so that a change there reaches every claim.
 """
 
 from theory.verify.claim import Claim
+from theory.verify.claims.adam import ADAM_CLAIMS
+from theory.verify.claims.adam_arms import ADAM_ARMS_CLAIMS
+from theory.verify.claims.adam_drift import ADAM_DRIFT_CLAIMS
 from theory.verify.claims.batch_curves import BATCH_CLAIMS
 from theory.verify.claims.clip_force import CLIP_FORCE_CLAIMS
 from theory.verify.claims.clip_growth import CLIP_GROWTH_CLAIMS
@@ -21,6 +24,8 @@ from theory.verify.claims.many_arms import MANY_ARMS_CLAIMS
 from theory.verify.claims.negative_reward import NEGATIVE_REWARD_CLAIMS
 from theory.verify.claims.noisy_verifier import NOISY_VERIFIER_CLAIMS
 from theory.verify.claims.prompt_discovery import PROMPT_DISCOVERY_CLAIMS
+from theory.verify.claims.reference_curve import REFERENCE_CURVE_CLAIMS
+from theory.verify.claims.reference_term import REFERENCE_TERM_CLAIMS
 from theory.verify.claims.reward_history import REWARD_HISTORY_CLAIMS
 from theory.verify.claims.several_correct import SEVERAL_CORRECT_CLAIMS
 from theory.verify.claims.single_failures import SINGLE_FAILURE_CLAIMS
@@ -31,6 +36,8 @@ from theory.verify.claims.success_times import SUCCESS_TIME_CLAIMS
 from theory.verify.claims.take_off import TAKE_OFF_CLAIMS
 from theory.verify.claims.take_off_factors import TAKE_OFF_FACTOR_CLAIMS
 from theory.verify.claims.take_off_law import TAKE_OFF_LAW_CLAIMS
+from theory.verify.claims.token_levels import TOKEN_LEVEL_CLAIMS
+from theory.verify.claims.token_ratios import TOKEN_RATIO_CLAIMS
 from theory.verify.claims.trust_region import TRUST_REGION_CLAIMS
 from theory.verify.claims.trust_region_start import TRUST_REGION_START_CLAIMS
 from theory.verify.claims.wrong_answer_kernel import WRONG_ANSWER_KERNEL_CLAIMS
@@ -55,6 +62,13 @@ _TOPICS: tuple[tuple[Claim, ...], ...] = (
     FAILURE_CLAIMS,
     FAILURE_SHARE_CLAIMS,
     PROMPT_DISCOVERY_CLAIMS,
+    ADAM_CLAIMS,
+    ADAM_ARMS_CLAIMS,
+    ADAM_DRIFT_CLAIMS,
+    TOKEN_LEVEL_CLAIMS,
+    TOKEN_RATIO_CLAIMS,
+    REFERENCE_TERM_CLAIMS,
+    REFERENCE_CURVE_CLAIMS,
     STALE_DATA_CLAIMS,
     STALE_THRESHOLD_CLAIMS,
     EFFECTIVE_SAMPLES_CLAIMS,
