@@ -11,6 +11,7 @@ from theory.verify.claims.adam_drift import ADAM_DRIFT_CLAIMS
 from theory.verify.claims.batch_curves import BATCH_CLAIMS
 from theory.verify.claims.clip_force import CLIP_FORCE_CLAIMS
 from theory.verify.claims.clip_growth import CLIP_GROWTH_CLAIMS
+from theory.verify.claims.conditional_advantage import CONDITIONAL_ADVANTAGE_CLAIMS
 from theory.verify.claims.diversity import DIVERSITY_CLAIMS
 from theory.verify.claims.effective_samples import EFFECTIVE_SAMPLES_CLAIMS
 from theory.verify.claims.entropy import ENTROPY_CLAIMS
@@ -18,20 +19,29 @@ from theory.verify.claims.extra_rollouts import EXTRA_ROLLOUTS_CLAIMS
 from theory.verify.claims.failure_shares import FAILURE_SHARE_CLAIMS
 from theory.verify.claims.failures import FAILURE_CLAIMS
 from theory.verify.claims.first_success import FIRST_SUCCESS_CLAIMS
+from theory.verify.claims.group_moments import GROUP_MOMENT_CLAIMS
+from theory.verify.claims.identities import IDENTITY_CLAIMS
 from theory.verify.claims.inner_loop import INNER_LOOP_CLAIMS
 from theory.verify.claims.learning_curves import CURVE_CLAIMS
+from theory.verify.claims.lumping import LUMPING_CLAIMS
 from theory.verify.claims.many_arms import MANY_ARMS_CLAIMS
+from theory.verify.claims.moments import MOMENT_CLAIMS
 from theory.verify.claims.negative_reward import NEGATIVE_REWARD_CLAIMS
 from theory.verify.claims.noisy_verifier import NOISY_VERIFIER_CLAIMS
+from theory.verify.claims.one_step import ONE_STEP_CLAIMS
 from theory.verify.claims.prompt_discovery import PROMPT_DISCOVERY_CLAIMS
 from theory.verify.claims.reference_curve import REFERENCE_CURVE_CLAIMS
 from theory.verify.claims.reference_term import REFERENCE_TERM_CLAIMS
 from theory.verify.claims.reward_history import REWARD_HISTORY_CLAIMS
+from theory.verify.claims.running_baseline import RUNNING_BASELINE_CLAIMS
 from theory.verify.claims.several_correct import SEVERAL_CORRECT_CLAIMS
+from theory.verify.claims.signal import SIGNAL_CLAIMS
 from theory.verify.claims.single_failures import SINGLE_FAILURE_CLAIMS
 from theory.verify.claims.stale_data import STALE_DATA_CLAIMS
 from theory.verify.claims.stale_replay import STALE_REPLAY_CLAIMS
 from theory.verify.claims.stale_thresholds import STALE_THRESHOLD_CLAIMS
+from theory.verify.claims.standardized_moments import STANDARDIZED_MOMENT_CLAIMS
+from theory.verify.claims.standardized_objective import STANDARDIZED_OBJECTIVE_CLAIMS
 from theory.verify.claims.success_times import SUCCESS_TIME_CLAIMS
 from theory.verify.claims.take_off import TAKE_OFF_CLAIMS
 from theory.verify.claims.take_off_factors import TAKE_OFF_FACTOR_CLAIMS
@@ -43,6 +53,16 @@ from theory.verify.claims.trust_region_start import TRUST_REGION_START_CLAIMS
 from theory.verify.claims.wrong_answer_kernel import WRONG_ANSWER_KERNEL_CLAIMS
 
 _TOPICS: tuple[tuple[Claim, ...], ...] = (
+    LUMPING_CLAIMS,
+    IDENTITY_CLAIMS,
+    SIGNAL_CLAIMS,
+    MOMENT_CLAIMS,
+    GROUP_MOMENT_CLAIMS,
+    STANDARDIZED_MOMENT_CLAIMS,
+    STANDARDIZED_OBJECTIVE_CLAIMS,
+    CONDITIONAL_ADVANTAGE_CLAIMS,
+    RUNNING_BASELINE_CLAIMS,
+    ONE_STEP_CLAIMS,
     MANY_ARMS_CLAIMS,
     ENTROPY_CLAIMS,
     CLIP_FORCE_CLAIMS,
