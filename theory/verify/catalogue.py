@@ -13,6 +13,7 @@ from theory.verify.claims.clip_force import CLIP_FORCE_CLAIMS
 from theory.verify.claims.clip_growth import CLIP_GROWTH_CLAIMS
 from theory.verify.claims.conditional_advantage import CONDITIONAL_ADVANTAGE_CLAIMS
 from theory.verify.claims.diversity import DIVERSITY_CLAIMS
+from theory.verify.claims.dual_ascent import DUAL_ASCENT_CLAIMS
 from theory.verify.claims.effective_samples import EFFECTIVE_SAMPLES_CLAIMS
 from theory.verify.claims.entropy import ENTROPY_CLAIMS
 from theory.verify.claims.extra_rollouts import EXTRA_ROLLOUTS_CLAIMS
@@ -28,15 +29,22 @@ from theory.verify.claims.many_arms import MANY_ARMS_CLAIMS
 from theory.verify.claims.moments import MOMENT_CLAIMS
 from theory.verify.claims.negative_reward import NEGATIVE_REWARD_CLAIMS
 from theory.verify.claims.noisy_verifier import NOISY_VERIFIER_CLAIMS
+from theory.verify.claims.off_policy import OFF_POLICY_CLAIMS
 from theory.verify.claims.one_step import ONE_STEP_CLAIMS
+from theory.verify.claims.penalty_optimum import PENALTY_OPTIMUM_CLAIMS
+from theory.verify.claims.penalty_overshoot import PENALTY_OVERSHOOT_CLAIMS
+from theory.verify.claims.prompt_batches import PROMPT_BATCH_CLAIMS
 from theory.verify.claims.prompt_discovery import PROMPT_DISCOVERY_CLAIMS
 from theory.verify.claims.reference_curve import REFERENCE_CURVE_CLAIMS
+from theory.verify.claims.reference_rounds import REFERENCE_ROUNDS_CLAIMS
 from theory.verify.claims.reference_term import REFERENCE_TERM_CLAIMS
+from theory.verify.claims.reference_tilt import REFERENCE_TILT_CLAIMS
 from theory.verify.claims.reward_history import REWARD_HISTORY_CLAIMS
 from theory.verify.claims.running_baseline import RUNNING_BASELINE_CLAIMS
 from theory.verify.claims.several_correct import SEVERAL_CORRECT_CLAIMS
 from theory.verify.claims.signal import SIGNAL_CLAIMS
 from theory.verify.claims.single_failures import SINGLE_FAILURE_CLAIMS
+from theory.verify.claims.squeezing import SQUEEZING_CLAIMS
 from theory.verify.claims.stale_data import STALE_DATA_CLAIMS
 from theory.verify.claims.stale_replay import STALE_REPLAY_CLAIMS
 from theory.verify.claims.stale_thresholds import STALE_THRESHOLD_CLAIMS
@@ -63,6 +71,14 @@ _TOPICS: tuple[tuple[Claim, ...], ...] = (
     CONDITIONAL_ADVANTAGE_CLAIMS,
     RUNNING_BASELINE_CLAIMS,
     ONE_STEP_CLAIMS,
+    PENALTY_OPTIMUM_CLAIMS,
+    PENALTY_OVERSHOOT_CLAIMS,
+    DUAL_ASCENT_CLAIMS,
+    PROMPT_BATCH_CLAIMS,
+    SQUEEZING_CLAIMS,
+    OFF_POLICY_CLAIMS,
+    REFERENCE_TILT_CLAIMS,
+    REFERENCE_ROUNDS_CLAIMS,
     MANY_ARMS_CLAIMS,
     ENTROPY_CLAIMS,
     CLIP_FORCE_CLAIMS,
