@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 from theory.predict.conditions import require, require_positive
 
 
-def as_policy(function: str, prob: ArrayLike, other: ArrayLike, name: str) -> tuple:
+def as_policy(
+    function: str, prob: ArrayLike, other: ArrayLike, name: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Read the probabilities of a policy and another number per arm.
 
     Args:
@@ -152,3 +154,39 @@ def predicted_cross_ratio(prob: ArrayLike) -> float:
     )
     inverse = 1.0 / prob
     return float((inverse[0] - inverse[1]) / (inverse[0] - inverse[2]))
+
+
+def predicted_share_ratio(prob: ArrayLike) -> float:
+    """Ratio of two equally good arms under steps on the policy itself: prob_a/prob_b, conserved.
+
+    Assumes:
+        Two arms of the same reward among any others; natural policy gradient, or the exact step of
+        a population trust region, of any size.
+
+    Derivation:
+        Both change log prob_a by a function of the advantage of arm a alone: step_size * A, and
+        log(1 + (A - mean A) sqrt(bound)/sd(A)). Equal advantages cancel from the ratio, where
+        the plain policy gradient, whose step is A prob_a, favours the larger arm.
+
+    Args:
+        prob: probabilities of the two arms, shape [2].
+
+    Returns:
+        The ratio.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    References:
+        Derived here.
+
+    Examples:
+        >>> predicted_share_ratio([0.5, 0.25])
+        2.0
+    """
+    function = "predicted_share_ratio"
+    prob = np.asarray(prob, dtype=np.float64)
+    require(prob.shape == (2,), function, "prob", "of two arms", prob.shape, "Choose two")
+    for one in prob:
+        require_positive(function, "prob", float(one), "An arm of probability 0 never moves")
+    return float(prob[0] / prob[1])

@@ -34,6 +34,10 @@ def predicted_entropy_slope(prob: ArrayLike, direction: ArrayLike) -> float:
 
     References:
         Cui et al., arXiv 2505.22617, as the catalogue cites its lemma; derived here.
+
+    Examples:
+        >>> round(predicted_entropy_slope([0.75, 0.25], [1.0, 0.0]), 4)  # the likelier arm gains
+        -0.206
     """
     prob, direction = as_policy("predicted_entropy_slope", prob, direction, "direction")
     log_prob = np.log(prob)

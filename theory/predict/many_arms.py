@@ -96,6 +96,29 @@ def predicted_improvement(prob: ArrayLike, reward: ArrayLike, step_size: float) 
     return float(prob * advantage @ (gain + small) / weight.sum())
 
 
+def predicted_largest_waste() -> float:
+    """Largest share of an exact step's movement that is not gain: 1 - gain/(moved * range) <= 1.
+
+    moved is the total variation 1/2 sum |prob' - prob|, range the largest less the smallest reward;
+    moved * range is the most that such a movement could gain. Above 1 the step would lose.
+
+    Assumes:
+        Exact gradient on the logits of a softmax, any policy, rewards and step size.
+
+    Derivation:
+        The gain of `predicted_improvement` is never negative, and the bound is approached where
+        mass moves between arms of nearly equal reward. A common shift of the step changes nothing,
+        so it holds for every step whose sign is that of r - V for each arm.
+
+    Returns:
+        The bound.
+
+    References:
+        Derived here.
+    """
+    return 1.0
+
+
 def predicted_crossing(
     prob: ArrayLike, reward: ArrayLike, step_size: float, *, threshold: float = 0.5
 ) -> int:

@@ -9,8 +9,10 @@ from theory.verify.claims.adam import ADAM_CLAIMS
 from theory.verify.claims.adam_arms import ADAM_ARMS_CLAIMS
 from theory.verify.claims.adam_drift import ADAM_DRIFT_CLAIMS
 from theory.verify.claims.batch_curves import BATCH_CLAIMS
+from theory.verify.claims.bounds import BOUND_CLAIMS
 from theory.verify.claims.clip_force import CLIP_FORCE_CLAIMS
 from theory.verify.claims.clip_growth import CLIP_GROWTH_CLAIMS
+from theory.verify.claims.committal import COMMITTAL_CLAIMS
 from theory.verify.claims.conditional_advantage import CONDITIONAL_ADVANTAGE_CLAIMS
 from theory.verify.claims.diversity import DIVERSITY_CLAIMS
 from theory.verify.claims.dual_ascent import DUAL_ASCENT_CLAIMS
@@ -20,10 +22,13 @@ from theory.verify.claims.extra_rollouts import EXTRA_ROLLOUTS_CLAIMS
 from theory.verify.claims.failure_shares import FAILURE_SHARE_CLAIMS
 from theory.verify.claims.failures import FAILURE_CLAIMS
 from theory.verify.claims.first_success import FIRST_SUCCESS_CLAIMS
+from theory.verify.claims.gradient_paths import GRADIENT_PATH_CLAIMS
 from theory.verify.claims.group_moments import GROUP_MOMENT_CLAIMS
+from theory.verify.claims.group_stuck import GROUP_STUCK_CLAIMS
 from theory.verify.claims.identities import IDENTITY_CLAIMS
 from theory.verify.claims.inner_loop import INNER_LOOP_CLAIMS
 from theory.verify.claims.learning_curves import CURVE_CLAIMS
+from theory.verify.claims.long_run import LONG_RUN_CLAIMS
 from theory.verify.claims.lumping import LUMPING_CLAIMS
 from theory.verify.claims.many_arms import MANY_ARMS_CLAIMS
 from theory.verify.claims.moments import MOMENT_CLAIMS
@@ -50,6 +55,7 @@ from theory.verify.claims.stale_replay import STALE_REPLAY_CLAIMS
 from theory.verify.claims.stale_thresholds import STALE_THRESHOLD_CLAIMS
 from theory.verify.claims.standardized_moments import STANDARDIZED_MOMENT_CLAIMS
 from theory.verify.claims.standardized_objective import STANDARDIZED_OBJECTIVE_CLAIMS
+from theory.verify.claims.stuck import STUCK_CLAIMS
 from theory.verify.claims.success_times import SUCCESS_TIME_CLAIMS
 from theory.verify.claims.take_off import TAKE_OFF_CLAIMS
 from theory.verify.claims.take_off_factors import TAKE_OFF_FACTOR_CLAIMS
@@ -79,6 +85,12 @@ _TOPICS: tuple[tuple[Claim, ...], ...] = (
     OFF_POLICY_CLAIMS,
     REFERENCE_TILT_CLAIMS,
     REFERENCE_ROUNDS_CLAIMS,
+    LONG_RUN_CLAIMS,
+    STUCK_CLAIMS,
+    GROUP_STUCK_CLAIMS,
+    COMMITTAL_CLAIMS,
+    BOUND_CLAIMS,
+    GRADIENT_PATH_CLAIMS,
     MANY_ARMS_CLAIMS,
     ENTROPY_CLAIMS,
     CLIP_FORCE_CLAIMS,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from theory.predict.clip_force import predicted_clip_force
+from theory.predict.clip_force import predicted_clip_entropy_slope, predicted_clip_force
 from theory.predict.drift import predicted_class_gradient
 from theory.predict.noisy_verifier import predicted_noisy_class_gradient
 
@@ -28,6 +28,34 @@ def test_the_force_points_back_to_the_old_policy(logits):
     force = predicted_clip_force(old, new, clip_low=0.2, clip_high=0.2)
     assert force.sum() == pytest.approx(0.0, abs=1e-12)
     assert force @ np.log(new / old) <= 1e-12
+
+
+@given(LOGITS, LOGITS)
+def test_the_entropy_slope_is_half_a_covariance_with_what_moved(old_logits, logits):
+    old, new = softmax(np.array(old_logits)), softmax(np.array(logits))
+    moved = (new > 1.2 * old).astype(float) - (new < 0.8 * old)
+    weight = new * (np.log(new) - new @ np.log(new))
+    slope = predicted_clip_entropy_slope(old, new, clip_low=0.2, clip_high=0.2)
+    covariance = new @ (moved * weight) - (new @ moved) * (new @ weight)
+    assert slope == pytest.approx(0.5 * covariance, abs=1e-12)
+
+
+@given(LOGITS)
+def test_from_a_uniform_policy_each_side_can_only_raise_the_entropy(logits):
+    old, new = np.full(4, 0.25), softmax(np.array(logits))
+    for widths in ({"clip_low": 1.0, "clip_high": 0.2}, {"clip_low": 0.2, "clip_high": np.inf}):
+        assert predicted_clip_entropy_slope(old, new, **widths) >= -1e-12
+
+
+@given(st.floats(0.55, 0.95), st.floats(0.3, 0.7))
+def test_a_rare_arm_that_rose_and_a_likely_one_that_fell_narrow_the_policy(share, fall):
+    old, new = (np.array([one, 1.0 - one]) for one in (share, 0.5 + fall * (share - 0.5)))
+    risen, fallen = new[1] / old[1] - 1.0, 1.0 - new[0] / old[0]
+    for widths in (
+        {"clip_low": 1.0, "clip_high": 0.9 * risen},
+        {"clip_low": 0.9 * fallen, "clip_high": np.inf},
+    ):
+        assert predicted_clip_entropy_slope(old, new, **widths) < 0.0
 
 
 @pytest.mark.parametrize("rule", ["raw_reward", "grpo", "leave_one_out"])

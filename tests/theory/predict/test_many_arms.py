@@ -10,10 +10,12 @@ from theory.predict.class_concentration import (
     predicted_class_speed,
     predicted_cross_ratio,
     predicted_equal_class_speed,
+    predicted_share_ratio,
 )
 from theory.predict.many_arms import (
     predicted_crossing,
     predicted_improvement,
+    predicted_largest_waste,
     predicted_late_share,
 )
 
@@ -47,6 +49,16 @@ def test_no_exact_step_loses(logits, log10_step):
     assert predicted_improvement(prob, reward, 10.0**log10_step) >= 0.0
 
 
+@given(LOGITS, st.floats(-1.0, 5.0))
+def test_no_step_wastes_more_than_all_of_its_movement(logits, log10_step):
+    logits, step_size = np.array(logits) / 5.0, 10.0**log10_step
+    prob, reward = softmax(logits), np.sin(5.0 * np.arange(len(logits)))
+    moved = softmax(logits + step_size * prob * (reward - prob @ reward)) - prob
+    most = 0.5 * np.abs(moved).sum() * np.ptp(reward)
+    gain = predicted_improvement(prob, reward, step_size)
+    assert -1e-12 <= gain <= predicted_largest_waste() * most + 1e-12
+
+
 def test_small_steps_gain_the_squared_gradient_and_huge_ones_all_there_is():
     prob, reward = np.array([0.2, 0.5, 0.3]), np.array([1.0, 0.2, 0.0])
     gradient = prob * (reward - prob @ reward)
@@ -75,6 +87,13 @@ def test_the_cross_ratio_is_that_of_odds_and_knows_no_common_factor(factor):
     assert predicted_cross_ratio([0.3, 0.3, 0.1]) == 0.0
 
 
+def test_the_share_ratio_is_that_of_the_arms():
+    assert predicted_share_ratio([0.3, 0.3]) == 1.0
+    assert predicted_share_ratio([0.2, 0.8]) == pytest.approx(
+        1.0 / predicted_share_ratio([0.8, 0.2])
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -83,6 +102,7 @@ def test_the_cross_ratio_is_that_of_odds_and_knows_no_common_factor(factor):
         (lambda: predicted_equal_class_speed(0.5, 0, 1), "`num_correct` must be at least 1"),
         (lambda: predicted_cross_ratio([0.1, 0.2]), "`prob` must be of three arms"),
         (lambda: predicted_cross_ratio([0.1, 0.2, 0.1]), "different for the first and the last"),
+        (lambda: predicted_share_ratio([0.1, 0.2, 0.7]), "`prob` must be of two arms"),
         (lambda: predicted_late_share(1.0, [0.0], 2), "`gap` must be above 0"),
         (lambda: predicted_late_share(1.0, [0.1], 3), "`num_arms` must be one more than the gaps"),
         (lambda: predicted_improvement([1.0], [1.0], 0.0), "`step_size` must be a finite number"),

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.special import softmax
 
-from banditlab.expectation import expected_update
-from banditlab.rules import get_rule
 from theory.predict import class_concentration, many_arms
 from theory.verify.claim import Axis, Claim, Mutant
+from theory.verify.experiments import improvement, penalised_step
 from theory.verify.experiments import many_arms as experiment
+from theory.verify.measurement import Measurement
 
 _DERIVED = "derived in this project"
 _EXACT = {"statistic": "difference"}
@@ -26,7 +26,7 @@ _PLATEAU = np.array([0.01, 0.05, 0.94])
 _SHORT = np.array([0.05, 0.01, 0.94])
 _ANCHOR = np.array([1.0, 0.9, 0.1])
 
-_INSTANCES = experiment.random_instances(np.random.default_rng(21), 400)
+_INSTANCES = improvement.random_instances(np.random.default_rng(21), 400)
 
 
 def _late_shares() -> np.ndarray:
@@ -42,19 +42,14 @@ def _gradient_with_wrong_baseline(logits: np.ndarray, reward: np.ndarray) -> np.
     return experiment.exact_gradient(logits, reward) + 0.3 * prob
 
 
-def _cross_ratio_claim(rule: str, group: int) -> Claim:
-    start = softmax(_THREE_GOOD)[:3]
+def _cross_ratio_claim(rule: str, group_size: int) -> Claim:
+    direction = experiment.rule_direction(rule, group_size)
 
-    def final_share_ratio(rng: np.random.Generator, size: int):
-        logits = _THREE_GOOD
-        for _ in range(600):
-            change = expected_update(get_rule(rule), logits, _THREE_REWARD, group)
-            # Divided by the policy: the natural gradient, under which shares keep their ratio.
-            logits = logits + 0.01 * change / softmax(logits)
-        inverse = np.exp(-logits[:3])
-        return experiment.Measurement.exact(
-            (inverse[0] - inverse[1]) / (inverse[0] - inverse[2]) + (logits[2] - logits[0])
-        )
+    def measure(moving, reward, num_updates: int) -> Measurement:
+        return experiment.measure_cross_ratio(moving, _THREE_GOOD, reward, 12.0, num_updates)
+
+    def half_natural(logits: np.ndarray, reward: np.ndarray) -> np.ndarray:
+        return direction(logits, reward) / np.sqrt(softmax(logits))
 
     return Claim(
         id=f"P20-{rule.replace('_', '-')}",
@@ -63,19 +58,36 @@ def _cross_ratio_claim(rule: str, group: int) -> Claim:
         tags=("P20", "diversity", "exact", rule),
         source=_DERIVED,
         theory=(class_concentration.predicted_cross_ratio,),
-        predicted=lambda: class_concentration.predicted_cross_ratio(start),
-        experiment=lambda rng, size: experiment.measure_cross_ratio(
-            rule, _THREE_GOOD, _THREE_REWARD, 12.0, size, group
-        ),
+        predicted=lambda: class_concentration.predicted_cross_ratio(softmax(_THREE_GOOD)[:3]),
+        experiment=lambda rng, size: measure(direction, _THREE_REWARD, size),
         mutants=(
-            Mutant("pi_a/pi_b constant", lambda: (start[0] - start[1]) / (start[0] - start[2])),
-            Mutant("the natural gradient, under which shares stay", experiment=final_share_ratio),
+            Mutant(
+                "arms that are not equally good",
+                experiment=lambda rng, size: measure(
+                    direction, np.array([1.0, 0.9, 0.8, 0.0, 0.0]), size
+                ),
+            ),
+            Mutant(
+                "a step divided by the root of the policy, halfway to the natural gradient",
+                experiment=lambda rng, size: measure(half_natural, _THREE_REWARD, size),
+            ),
         ),
-        tolerance=1e-5,
+        tolerance=1e-7,
         mutant_tolerance=1e-2,
-        size={"quick": 100, "full": 1000},
+        size={"quick": 100, "full": 500},
         **_EXACT,
     )
+
+
+def _share_ratio(direction: experiment.Direction, num_updates: int) -> float:
+    run = experiment.measure_share_ratio(direction, _THREE_GOOD, _THREE_REWARD, 4.0, num_updates)
+    return float(run.value[0])
+
+
+def _trust_region_share_ratio() -> float:
+    prob = softmax(_THREE_GOOD)
+    ratio, _ = penalised_step.constrained_optimum(_THREE_REWARD, prob, 0.05)
+    return float(prob[0] * ratio[0] / (prob[1] * ratio[1]))
 
 
 MANY_ARMS_CLAIMS: tuple[Claim, ...] = (
@@ -109,7 +121,7 @@ MANY_ARMS_CLAIMS: tuple[Claim, ...] = (
             class_concentration.predicted_equal_class_speed(0.3, num, num)
             for num in (1, 10, 100, 1000)
         ],
-        experiment=lambda rng, size: experiment.Measurement.exact(
+        experiment=lambda rng, size: Measurement.exact(
             [
                 experiment.measure_class_speed(
                     np.repeat([0.3 / num, 0.7 / num], num), np.repeat([True, False], num)
@@ -141,11 +153,38 @@ MANY_ARMS_CLAIMS: tuple[Claim, ...] = (
         tolerance=1e-2,
         mutant_tolerance=1e-1,
         size={"quick": 250, "full": 2000},
-        axis=Axis("reward of the wrong arm", _REWARD[1:][::-1]),
+        axis=Axis("reward of the wrong arm", _REWARD[1:]),
         **_EXACT,
     ),
     _cross_ratio_claim("raw_reward", 1),
     _cross_ratio_claim("grpo", 4),
+    Claim(
+        id="P20-natural",
+        what="ratio of two equally good arms, natural gradient and trust region",
+        statement="pi_a/pi_b is constant under the natural gradient and a population trust region",
+        tags=("P20", "diversity", "exact", "raw_reward", "variance_penalty"),
+        source=_DERIVED,
+        theory=(class_concentration.predicted_share_ratio,),
+        predicted=lambda: np.full(
+            2, class_concentration.predicted_share_ratio(softmax(_THREE_GOOD)[:2])
+        ),
+        experiment=lambda rng, size: Measurement.exact(
+            [_share_ratio(experiment.natural_gradient, size), _trust_region_share_ratio()]
+        ),
+        mutants=(
+            Mutant(
+                "the plain policy gradient, which favours the larger arm",
+                experiment=lambda rng, size: Measurement.exact(
+                    np.full(2, _share_ratio(experiment.exact_gradient, size))
+                ),
+            ),
+        ),
+        tolerance=1e-10,
+        mutant_tolerance=1e-1,
+        size={"quick": 100, "full": 500},
+        axis=Axis("step", ("natural gradient", "trust region")),
+        **_EXACT,
+    ),
     Claim(
         id="P21-improvement",
         what="gain of one exact step over 400 random bandits, step sizes to 1e5",
@@ -159,11 +198,11 @@ MANY_ARMS_CLAIMS: tuple[Claim, ...] = (
             many_arms.predicted_improvement(softmax(logits), reward, step_size)
             for logits, reward, step_size in _INSTANCES
         ],
-        experiment=lambda rng, size: experiment.measure_improvements(_INSTANCES),
+        experiment=lambda rng, size: improvement.measure_improvements(_INSTANCES),
         mutants=(
             Mutant(
                 "a gradient with a baseline other than V",
-                experiment=lambda rng, size: experiment.measure_improvements(
+                experiment=lambda rng, size: improvement.measure_improvements(
                     _INSTANCES, _gradient_with_wrong_baseline
                 ),
             ),
@@ -172,6 +211,31 @@ MANY_ARMS_CLAIMS: tuple[Claim, ...] = (
         mutant_tolerance=1e-2,
         axis=Axis("random bandit"),
         **_EXACT,
+    ),
+    Claim(
+        id="P21-worst",
+        what="largest 1 - gain/(moved * range) found by search, step sizes to 1e5",
+        statement="no exact step loses: 1 - (V' - V)/(total variation * reward range) <= 1",
+        tags=("P21", "monotone", "exact", "raw_reward"),
+        source=_DERIVED,
+        theory=(many_arms.predicted_largest_waste,),
+        predicted=lambda: many_arms.predicted_largest_waste(),
+        experiment=lambda rng, size: improvement.measure_largest_waste(rng, size),
+        mutants=(
+            Mutant(
+                "the bound tightened to .95", lambda: 0.95 * many_arms.predicted_largest_waste()
+            ),
+            Mutant(
+                "steps on a single sample, which lose on average for some bandits",
+                experiment=lambda rng, size: improvement.measure_largest_waste(
+                    rng, size, is_sampled=True
+                ),
+            ),
+        ),
+        statistic="bound",
+        tolerance=1e-12,
+        mutant_tolerance=1e-2,
+        size={"quick": 60, "full": 1000},
     ),
     Claim(
         id="P22-anchor",

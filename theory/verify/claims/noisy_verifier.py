@@ -6,6 +6,7 @@ from banditlab.reward_laws import NoisyVerifier
 from theory.predict import drift, noisy_verifier
 from theory.verify.claim import Claim, Mutant
 from theory.verify.experiments import noisy_verifier as experiment
+from theory.verify.measurement import Measurement
 
 _DERIVED = "derived in this project; the transition in arXiv 2601.04411, as the catalogue cites it"
 _GRID = np.linspace(-6.0, 6.0, 13)
@@ -43,7 +44,7 @@ def _exact_claim(rule: str) -> Claim:
         source=_DERIVED,
         theory=(noisy_verifier.predicted_noisy_class_gradient,),
         predicted=lambda: [_predicted(rule, verifier) for verifier in verifiers],
-        experiment=lambda rng, size: experiment.Measurement.exact(
+        experiment=lambda rng, size: Measurement.exact(
             [
                 experiment.measure_noisy_gradient(rule, _GRID, verifier, _GROUP).value
                 for verifier in verifiers
@@ -86,7 +87,7 @@ def _sampled_claim(verifier: NoisyVerifier, word: str) -> Claim:
             Mutant("the other sign", lambda: -_predicted("grpo", verifier, log_odds)),
         ),
         statistic="z",
-        size={"quick": 20_000, "full": 1_000_000},
+        size={"quick": 20_000, "full": 100_000},
     )
 
 

@@ -80,7 +80,7 @@ TAKE_OFF_CLAIMS: tuple[Claim, ...] = (
             Mutant("a single exponential wait of the same mean", lambda: _mean("raw_reward") ** 2),
             Mutant("the first wait alone", lambda: np.ones(1)),
         ),
-        size={"quick": 6_000, "full": 100_000},
+        size={"quick": 8_000, "full": 250_000},
         **_Z,
     ),
 )

@@ -4,7 +4,10 @@ import numpy as np
 
 from theory.predict import trust_region_start
 from theory.verify.claim import Axis, Claim, Mutant
-from theory.verify.experiments.trust_region_start import measure_early_steps
+from theory.verify.experiments.trust_region_start import (
+    measure_early_steps,
+    measure_sampled_steps,
+)
 
 _BOUND = 0.01
 _START = -100.0 * np.log(10.0)
@@ -35,10 +38,14 @@ TRUST_REGION_START_CLAIMS: tuple[Claim, ...] = (
                 "a bound twice as wide in each step",
                 lambda: _predicted() + (1.0 - 0.5**_UPDATES) * np.log10(2.0),
             ),
+            Mutant(
+                "64 samples in place of the population: none is ever the arm",
+                experiment=lambda rng, size: measure_sampled_steps(rng, _START, len(_UPDATES)),
+            ),
         ),
         statistic="difference",
-        tolerance=2e-2,
-        mutant_tolerance=0.2,
+        tolerance=2e-3,
+        mutant_tolerance=2e-2,
         axis=Axis("exact steps", _UPDATES),
         unit="log10 of the pass rate",
     ),

@@ -1,19 +1,23 @@
 """Inner steps under rewards that carry no information (P14), on banditlab's clipped weight."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import log_softmax
 
 from banditlab.arm_spaces import explicit_rewards
 from banditlab.optimizers import SGD
 from banditlab.reward_laws import Rademacher
-from banditlab.rounds import step
+from banditlab.rounds import Memory, roll_out, step
 from banditlab.rules import UpdateRule, score_weight
 from banditlab.softmax import DenseSoftmax
-from banditlab.streams import RunStreams
+from theory.verify.experiments.entropy import entropy_slope
 from theory.verify.measurement import Measurement
 
+_GROUP_SIZE = 500
 
-def measure_force(rule: UpdateRule, old_logits: np.ndarray, logits: np.ndarray) -> Measurement:
+
+def expected_force(rule: UpdateRule, old_logits: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Expected inner step under rewards +-1 of equal chance, by enumeration.
 
     Args:
@@ -29,7 +33,21 @@ def measure_force(rule: UpdateRule, old_logits: np.ndarray, logits: np.ndarray) 
     for reward in (1.0, -1.0):
         advantage = np.full_like(logits, reward)
         pull += 0.5 * np.exp(old_log_prob) * score_weight(rule, log_prob, old_log_prob, advantage)
-    return Measurement.exact(pull - np.exp(log_prob) * pull.sum())
+    return pull - np.exp(log_prob) * pull.sum()
+
+
+def clip_entropy_slope(rule: UpdateRule, old_logits: np.ndarray, logits: np.ndarray) -> float:
+    """Derivative of the entropy along the expected inner step.
+
+    Args:
+        rule: rule whose advantage is the reward.
+        old_logits: of the policy that drew, nats, shape [K].
+        logits: of the present policy, nats, shape [K].
+
+    Returns:
+        Nats per unit step size.
+    """
+    return entropy_slope(logits, expected_force(rule, old_logits, logits))
 
 
 def measure_sampled_force(
@@ -37,49 +55,61 @@ def measure_sampled_force(
     rule: UpdateRule,
     old_logits: np.ndarray,
     logits: np.ndarray,
-    num_samples: int,
+    num_runs: int,
 ) -> Measurement:
-    """The same from drawn arms and rewards, along the force that enumeration gives.
+    """Mean inner step of rounds: drawn by the old policy, taken at the present one.
 
     Args:
         rng: source of randomness.
         rule: rule whose advantage is the reward.
-        old_logits: of the policy that drew, nats, shape [K].
+        old_logits: of the policy that draws, nats, shape [K].
         logits: of the present policy, nats, shape [K].
-        num_samples: samples.
+        num_runs: rounds of 500 samples, each a run of its own.
 
     Returns:
-        Projection of the mean step on e_0 - e_1, shape [1].
+        Change of all logits but the last, which the others determine, shape [K - 1].
     """
-    log_prob, old_log_prob = log_softmax(logits), log_softmax(old_logits)
-    arm = rng.choice(len(logits), size=num_samples, p=np.exp(old_log_prob))
-    reward = Rademacher().draw(np.zeros(num_samples), rng.random(num_samples))
-    weight = score_weight(rule, log_prob[arm], old_log_prob[arm], reward)
-    prob = np.exp(log_prob)
-    # (e_arm - prob) along e_0 - e_1.
-    score = np.where(arm == 0, 1.0, 0.0) - np.where(arm == 1, 1.0, 0.0) - (prob[0] - prob[1])
-    return Measurement.mean_of_runs(weight * score)
+    problem = explicit_rewards(np.zeros_like(old_logits), old_logits, reward_law=Rademacher())
+    policy = DenseSoftmax(problem, num_runs, SGD(1.0))
+    contexts = np.zeros((num_runs, 1), dtype=np.int64)
+    drawn = roll_out(policy, rule, contexts, group_size=_GROUP_SIZE, rng=rng, memory=Memory())
+    policy.logits[...] = logits
+    step(
+        policy,
+        rule,
+        contexts,
+        group_size=_GROUP_SIZE,
+        # As stale rollouts, whose ratio is that of the present to the old policy.
+        stale=(drawn,),
+        fresh=replace(drawn),
+        trains_fresh=False,
+    )
+    return Measurement.mean_of_runs((policy.logits[:, 0] - logits)[:, :-1])
 
 
 def entropy_after_noise(
-    rng: np.random.Generator, rule: UpdateRule, *, num_arms: int, num_rounds: int, num_runs: int
+    rng: np.random.Generator,
+    rule: UpdateRule,
+    logits: np.ndarray,
+    *,
+    num_rounds: int,
+    num_runs: int,
 ) -> np.ndarray:
-    """Entropy after rounds of 20 inner epochs on 8 samples of random reward, uniform at the start.
+    """Entropy after rounds of 20 inner epochs on 8 samples of random reward, step size .3.
 
     Args:
         rng: source of randomness.
-        rule: the rule; its advantage is replaced by the reward.
-        num_arms: K.
+        rule: rule whose advantage is the reward.
+        logits: initial logits, nats, shape [K].
         num_rounds: rounds.
         num_runs: R.
 
     Returns:
         Nats, shape [R].
     """
-    problem = explicit_rewards(np.zeros(num_arms), reward_law=Rademacher())
+    problem = explicit_rewards(np.zeros_like(logits), logits, reward_law=Rademacher())
     policy = DenseSoftmax(problem, num_runs, SGD(0.3))
-    streams = RunStreams(int(rng.integers(2**31)), num_runs)
     contexts = np.zeros((num_runs, 1), dtype=np.int64)
     for _ in range(num_rounds):
-        step(policy, rule, contexts, group_size=8, inner_epochs=20, rng=streams)
+        step(policy, rule, contexts, group_size=8, inner_epochs=20, rng=rng)
     return policy.entropy()[:, 0]

@@ -1,7 +1,5 @@
 """Entropy along banditlab's updates: slopes, noise drift, and runs of two classes (P13, P24)."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.special import log_softmax
 
@@ -44,11 +42,24 @@ def measure_entropy_slope(logits: np.ndarray, reward: np.ndarray, is_natural: bo
     direction = expected_update(get_rule("raw_reward"), logits, reward, 1)
     if is_natural:
         direction = direction / np.exp(log_softmax(logits))
-    return Measurement.exact(_derivative(lambda eps: entropy_of(logits + eps * direction)))
+    return Measurement.exact(entropy_slope(logits, direction))
 
 
-def _derivative(value: Callable[[float], float], width: float = 1e-2) -> float:
-    """Central differences at three widths, extrapolated to width 0."""
+def entropy_slope(logits: np.ndarray, direction: np.ndarray, width: float = 1e-2) -> float:
+    """Derivative of the entropy along a direction: central differences, extrapolated to width 0.
+
+    Args:
+        logits: logits, nats, shape [K].
+        direction: change of each logit, nats, shape [K].
+        width: of the coarsest of three differences.
+
+    Returns:
+        Nats per unit of the direction.
+    """
+
+    def value(eps: float) -> float:
+        return entropy_of(logits + eps * direction)
+
     coarse, middle, fine = (
         (value(h) - value(-h)) / (2.0 * h) for h in (width, width / 2.0, width / 4.0)
     )
@@ -88,6 +99,34 @@ def measure_noise_drift(
 
     coarse, fine = drift(noise), drift(noise / 2.0)
     return Measurement.exact((4.0 * fine - coarse) / 3.0)
+
+
+def measure_sampled_noise_drift(
+    rng: np.random.Generator, logits: np.ndarray, noise: float, num_runs: int
+) -> Measurement:
+    """The same from drawn arms, each with both signs of the reward.
+
+    The two signs cancel the first order, which would drown the second.
+
+    Args:
+        rng: source of randomness.
+        logits: logits, nats, shape [K].
+        noise: size of the reward.
+        num_runs: rounds, each a run of its own.
+
+    Returns:
+        Nats per unit of step_size^2 * noise^2, shape [1].
+    """
+    seed = int(rng.integers(2**31))
+    contexts = np.zeros((num_runs, 1), dtype=np.int64)
+    change = np.full(num_runs, -entropy_of(logits))
+    for sign in (1.0, -1.0):
+        problem = explicit_rewards(np.full(len(logits), noise * sign), logits)
+        policy = DenseSoftmax(problem, num_runs, SGD(1.0))
+        draws = np.random.default_rng(seed)
+        step(policy, get_rule("raw_reward"), contexts, group_size=1, rng=draws)
+        change += 0.5 * policy.entropy()[:, 0]
+    return Measurement.mean_of_runs(change / noise**2)
 
 
 def two_class_run(log10_wrong: float, num_correct: int, num_steps: int) -> np.ndarray:

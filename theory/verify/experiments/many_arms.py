@@ -1,4 +1,4 @@
-"""Exact policy gradient on explicit arms, by banditlab's expected update (P11, P19 to P22)."""
+"""Exact policy gradient on explicit arms, by banditlab's expected update (P11, P19, P20, P22)."""
 
 from collections.abc import Callable
 
@@ -60,73 +60,81 @@ def measure_late_shares(reward: np.ndarray, end: float, growth: float) -> Measur
     return Measurement.exact(softmax(logits)[1:] * end)
 
 
+def rule_direction(rule: str, group_size: int) -> Direction:
+    """Expected update of a rule as a function of logits and rewards.
+
+    Args:
+        rule: name of the rule.
+        group_size: rollouts per group, G.
+
+    Returns:
+        Function of logits and rewards [K] -> change per unit step [K].
+    """
+    return lambda logits, reward: expected_update(get_rule(rule), logits, reward, group_size)
+
+
+def natural_gradient(logits: np.ndarray, reward: np.ndarray) -> np.ndarray:
+    """Expected update of raw reward divided by the policy.
+
+    Args:
+        logits: logits, nats, shape [K].
+        reward: mean rewards, shape [K].
+
+    Returns:
+        Change of the logits per unit step, shape [K].
+    """
+    return exact_gradient(logits, reward) / softmax(logits)
+
+
+def _run(
+    direction: Direction, logits: np.ndarray, reward: np.ndarray, time: float, num_updates: int
+) -> np.ndarray:
+    for _ in range(num_updates):
+        logits = logits + time / num_updates * direction(logits, reward)
+    return logits
+
+
 def measure_cross_ratio(
-    rule: str, logits: np.ndarray, reward: np.ndarray, time: float, num_updates: int, group: int
+    direction: Direction, logits: np.ndarray, reward: np.ndarray, time: float, num_updates: int
 ) -> Measurement:
     """Cross-ratio of the first three arms after a time, extrapolated to step size 0.
 
     Args:
-        rule: name of the rule.
+        direction: change of the logits per unit step.
         logits: initial logits, nats, shape [K].
         reward: rewards, shape [K].
         time: step_size * updates.
         num_updates: updates of the coarsest run; the finer ones take 2 and 4 times as many.
-        group: rollouts per group, G.
 
     Returns:
         The cross-ratio, shape [1].
     """
 
     def after(num: int) -> float:
-        current = logits
-        for _ in range(num):
-            change = expected_update(get_rule(rule), current, reward, group)
-            current = current + time / num * change
-        inverse = np.exp(-log_softmax(current)[:3])
+        inverse = np.exp(-log_softmax(_run(direction, logits, reward, time, num))[:3])
         return float((inverse[0] - inverse[1]) / (inverse[0] - inverse[2]))
 
     coarse, middle, fine = (after(num_updates * factor) for factor in (1, 2, 4))
     return Measurement.exact((4.0 * (2.0 * fine - middle) - (2.0 * middle - coarse)) / 3.0)
 
 
-def random_instances(
-    rng: np.random.Generator, num: int
-) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Random bandits with a policy and a step size between .1 and 1e5.
-
-    Args:
-        rng: source of randomness.
-        num: how many.
-
-    Returns:
-        Logits, rewards and step size of each.
-    """
-    found = []
-    for _ in range(num):
-        num_arms = int(rng.integers(2, 12))
-        logits = rng.normal(scale=3.0, size=num_arms)
-        found.append((logits, rng.normal(size=num_arms), float(10.0 ** rng.uniform(-1.0, 5.0))))
-    return found
-
-
-def measure_improvements(
-    instances: list[tuple[np.ndarray, np.ndarray, float]], direction: Direction = exact_gradient
+def measure_share_ratio(
+    direction: Direction, logits: np.ndarray, reward: np.ndarray, time: float, num_updates: int
 ) -> Measurement:
-    """Gain of expected reward in one exact step, for each instance.
+    """Ratio of the first two arms' probabilities after a run.
 
     Args:
-        instances: logits, rewards and step sizes.
         direction: change of the logits per unit step.
+        logits: initial logits, nats, shape [K].
+        reward: rewards, shape [K].
+        time: step_size * updates.
+        num_updates: updates.
 
     Returns:
-        V' - V, shape [num].
+        The ratio, shape [1].
     """
-    gains = []
-    for logits, reward, step_size in instances:
-        prob = softmax(logits)
-        moved = softmax(logits + step_size * direction(logits, reward))
-        gains.append((moved - prob) @ (reward - prob @ reward))
-    return Measurement.exact(gains)
+    final = _run(direction, logits, reward, time, num_updates)
+    return Measurement.exact(np.exp(final[0] - final[1]))
 
 
 def measure_crossings(

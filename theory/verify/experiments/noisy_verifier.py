@@ -10,7 +10,6 @@ from banditlab.reward_laws import NoisyVerifier
 from banditlab.rounds import step
 from banditlab.rules import get_rule, group_advantage
 from banditlab.softmax import DenseSoftmax
-from banditlab.streams import RunStreams
 from theory.verify.measurement import Measurement
 
 
@@ -72,8 +71,7 @@ def measure_sampled_noisy_gradient(
     """
     problem = rare_correct(0, float(expit(log_odds)), reward_law=verifier)
     policy = DenseSoftmax(problem, num_runs, SGD(1.0))
-    streams = RunStreams(int(rng.integers(2**31)), num_runs)
     contexts = np.zeros((num_runs, 1), dtype=np.int64)
-    step(policy, get_rule(rule), contexts, group_size=group_size, rng=streams)
+    step(policy, get_rule(rule), contexts, group_size=group_size, rng=rng)
     moved = logit(policy.class_mass()[:, 0, 0]) - log_odds
     return Measurement.mean_of_runs(moved / 2.0)

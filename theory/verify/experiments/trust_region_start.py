@@ -1,8 +1,16 @@
 """Exact steps of the variance penalty from pass rates of any size (P18)."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import brentq
 
+from banditlab.advantages import raw
+from banditlab.arm_spaces import rare_correct
+from banditlab.lumped.policy import LumpedSoftmax
+from banditlab.optimizers import SGD
+from banditlab.rounds import step
+from banditlab.rules import get_rule
 from banditlab.weights import ratio_variance_weight
 from theory.verify.measurement import Measurement
 
@@ -57,4 +65,28 @@ def measure_early_steps(log_prob: float, bound: float, num_updates: int) -> Meas
     for _ in range(num_updates):
         log_prob = _step(log_prob, bound)
         found.append(log_prob / np.log(10.0))
+    return Measurement.exact(found)
+
+
+def measure_sampled_steps(
+    rng: np.random.Generator, log_prob: float, num_updates: int, group_size: int = 64
+) -> Measurement:
+    """log10 of the pass rate after rounds of the variance penalty on samples.
+
+    Args:
+        rng: source of randomness.
+        log_prob: log of the initial pass rate, nats.
+        num_updates: rounds.
+        group_size: samples per round.
+
+    Returns:
+        log10 of the pass rates, shape [num_updates].
+    """
+    rule = replace(get_rule("variance_penalty"), advantage=raw)
+    policy = LumpedSoftmax(rare_correct(100_000.0, float(np.exp(log_prob))), 1, SGD(1.0))
+    found = []
+    for _ in range(num_updates):
+        contexts = np.zeros((1, 1), dtype=np.int64)
+        step(policy, rule, contexts, group_size=group_size, inner_epochs=10, rng=rng)
+        found.append(np.log10(policy.class_mass()[0, 0, 0]))
     return Measurement.exact(found)
