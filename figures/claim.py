@@ -12,8 +12,8 @@ import numpy as np
 from banditlab.validation import require
 from figures.redraw import redraw, save_picture
 from figures.style import OTHER_COLOUR, style
+from theory.verify.explain import COMPARISON_FILE
 
-_FILE = "comparison.json"
 _MEASURED, _MUTANT = "#4477AA", "#CC7711"
 _SMALLEST_SHOWN = 1e-17
 _LONGEST_NAME = 46
@@ -114,8 +114,8 @@ def _fit_to_truth(
 def _draw_distances(axes: Any, record: dict[str, Any]) -> None:
     names = ["the statement", *(_short(mutant["what"]) for mutant in record["mutants"])]
     distance = [record["distance"], *(mutant["distance"] for mutant in record["mutants"])]
-    finite = np.array([np.inf if one is None else one for one in distance])
-    largest = max(finite[np.isfinite(finite)].max(initial=record["mutant_tolerance"]), 1e-16)
+    finite = _as_floats(distance)
+    largest = np.nanmax([*finite, record["mutant_tolerance"]])
     shown = np.clip(finite, _SMALLEST_SHOWN, 10.0 * largest)
     position = np.arange(len(names))[::-1]
     axes.scatter(shown, position, color=[_MEASURED, *[_MUTANT] * (len(names) - 1)], zorder=3)
@@ -147,7 +147,7 @@ def write_picture(out: Path) -> list[Path]:
         ValueError: the folder is that of another command.
         OSError: the disk refuses.
     """
-    path = out / _FILE
+    path = out / COMPARISON_FILE
     require(
         path.exists(),
         "write_picture",

@@ -73,7 +73,13 @@ def _draw_pooled(axes: Any, values: np.ndarray, p_value: float) -> None:
     gap = largest_gap(ordered.size)
     line = np.array([0.0, 1.0])
     axes.fill_between(
-        line, line - gap, line + gap, color="#BBBBBB", alpha=0.5, lw=0, label="99 % of true claims"
+        line,
+        line - gap,
+        line + gap,
+        color="#BBBBBB",
+        alpha=0.5,
+        lw=0,
+        label="99 % of uniform samples",
     )
     axes.plot(line, line, color=OTHER_COLOUR, ls="--", lw=1.4, label="uniform")
     axes.step(ordered, share, where="post", color=_COLOUR, lw=1.6, label="p-values")

@@ -10,7 +10,7 @@ import pytest
 from figures.recipe import Recipe, main, read_rows, write_rows
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
-NAMES = ("four_updates", "p_values")
+NAMES = ("four_updates", "p_values", "stuck_times", "take_off")
 
 
 def recipe_of(name: str) -> Recipe:
@@ -77,3 +77,30 @@ def test_a_foreign_table_is_refused(tmp_path):
     write_rows(tmp_path / "table.csv", {"x": float}, [{"x": 1.0}])
     with pytest.raises(ValueError, match="`path` must be a table with the columns x, name"):
         read_rows(tmp_path / "table.csv", {"x": float, "name": str})
+
+
+def test_take_off_means_lie_on_one_curve_for_all_rules():
+    rows = [row for row in committed_rows("take_off") if row["panel"] == "mean"]
+    assert {row["rule"] for row in rows} >= {"raw_reward", "grpo", "clip", "variance_penalty"}
+    score = [(row["simulated"] - row["predicted"]) / row["half_interval"] * 1.96 for row in rows]
+    # |z| < 4 for each of 24 points; false alarm rate 1.5e-3.
+    assert np.abs(score).max() < 4.0
+
+
+def test_stuck_times_have_the_predicted_exponents_and_not_those_of_a_small_gap():
+    rows = [row for row in committed_rows("stuck_times") if row["panel"] == "exponent"]
+    for row in rows:
+        error = row["half_interval"] / 1.96
+        assert abs(row["measured"] - row["predicted_exponent"]) < 4.0 * error
+        assert abs(row["measured"] - row["predicted_exponent"] / 2.0) > 8.0 * error
+
+
+def test_pooled_p_values_of_true_claims_are_uniform_and_no_claim_stands_out():
+    from theory.verify.calibration import assess
+
+    rows = committed_rows("p_values")
+    names = list(dict.fromkeys(row["claim"] for row in rows))
+    calibration = assess(names, np.array([row["p_value"] for row in rows]).reshape(len(names), -1))
+    assert calibration.p_values.shape[1] >= 30
+    assert calibration.pooled > 0.01
+    assert calibration.suspects() == []

@@ -8,16 +8,15 @@ ratio^2] = 1/(1 + chi-squared) for importance weights.
 It says how evenly the samples are used, not which ones are: at a small pass rate the clip keeps a
 share of 1 - p_old after it has dropped every success.
 
-Shapes: K arms, S staleness.
+Shapes: K arms.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import log_softmax
+from scipy.special import expit
 
-from theory.predict.conditions import as_log_odds, require
-from theory.predict.stale_data import score_weight
+from theory.predict.conditions import as_log_odds, require, require_known
+from theory.predict.stale_data import STALE_RULES, score_weight
 from theory.predict.stale_thresholds import (
     distance_to_success_ratio,
     predicted_clip_distances,
@@ -75,6 +74,77 @@ def predicted_effective_share(
     return np.where(is_dropped, 0.0, mean**2 / np.where(is_dropped, 1.0, second))
 
 
+def predicted_two_class_share(
+    rule: str,
+    old_log_odds: ArrayLike,
+    distance: ArrayLike,
+    *,
+    baseline: float,
+    multiplier: float = 0.5,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
+) -> np.ndarray:
+    """Effective share of stale samples of two classes, in closed form.
+
+    With chi2 = (p - p_old)^2/(p_old q_old): policy_gradient 1/(1 + chi2). clip: the same while it
+    keeps both classes, q_old once it has dropped the successes, p_old once the failures, 0 with
+    neither. topr: (p_old + q_old s)^2/(p_old + q_old s^2), s = min(ratio of a failure, 1).
+    variance_penalty: the square of 1 - 2 multiplier p_old q_old x/D^2 ((1 + x)/(1 - b) + 1/b),
+    with x = e^distance - 1 and D = 1 + p_old x, over its second moment.
+
+    Assumes:
+        Two classes of arms, within which the ratio is the same; rewards 0 or 1; a constant
+        baseline b.
+
+    Derivation:
+        `predicted_effective_share` with the ratios (1 + x)/D of a success and 1/D of a failure;
+        for the penalty p_old ratio (ratio - 1) is p_old q_old x (1 + x)/D^2 for successes and minus
+        p_old q_old x/D^2 for failures.
+
+    Args:
+        rule: one of `STALE_RULES`.
+        old_log_odds: log-odds of success under the policy that drew, nats, shape [*].
+        distance: log-odds under the present policy less those, nats, shape [*].
+        baseline: constant baseline, in (0, 1).
+        multiplier: of variance_penalty: price of one unit of ratio variance.
+        clip_low: of clip: width below 1.
+        clip_high: of clip: width above 1.
+
+    Returns:
+        The share, in [0, 1], shape [*].
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    References:
+        Derived here.
+    """
+    function = "predicted_two_class_share"
+    require_known(function, "rule", rule, STALE_RULES, "rule for stale data")
+    require(0.0 < baseline < 1.0, function, "baseline", "in (0, 1)", baseline, "0.5 is usual")
+    old_odds = as_log_odds(function, "old_log_odds", old_log_odds)
+    old, fail = expit(old_odds), expit(-old_odds)
+    growth = np.expm1(np.asarray(distance, dtype=float))
+    scale = 1.0 + old * growth
+    success, failure = (1.0 + growth) / scale, 1.0 / scale
+    if rule == "topr":
+        taper = np.minimum(failure, 1.0)
+        return (old + fail * taper) ** 2 / (old + fail * taper**2)
+    if rule == "variance_penalty":
+        joint = old * fail * growth / scale**2
+        mean = 1.0 - 2.0 * multiplier * joint * ((1.0 + growth) / (1.0 - baseline) + 1.0 / baseline)
+        price = 2.0 * multiplier
+        second = old * (success * (1.0 - price * (success - 1.0) / (1.0 - baseline))) ** 2
+        second = second + fail * (failure * (1.0 + price * (failure - 1.0) / baseline)) ** 2
+        return mean**2 / second
+    whole = 1.0 / (1.0 + (old * growth * fail / scale) ** 2 / (old * fail))
+    if rule == "policy_gradient":
+        return whole
+    keeps_success, keeps_failure = success <= 1.0 + clip_high, failure >= 1.0 - clip_low
+    alone = np.where(keeps_success, old, np.where(keeps_failure, fail, 0.0))
+    return np.where(keeps_success & keeps_failure, whole, alone)
+
+
 def predicted_crossover_distance(
     old_log_odds: ArrayLike,
     *,
@@ -129,60 +199,3 @@ def predicted_crossover_distance(
         "Take a ratio 1 + (1 - baseline)/(2 multiplier) above 1 + clip_high, and a rarer success",
     )
     return distance
-
-
-def predicted_crossover_staleness(
-    old_logits: ArrayLike,
-    drift: ArrayLike,
-    advantage: ArrayLike,
-    bracket: tuple[float, float],
-    **how: float,
-) -> float:
-    """Staleness at which penalty and clip have equal effective samples, for any arms: a root.
-
-    The old policy has the logits old_logits, the present one old_logits + staleness * drift.
-
-    Assumes:
-        As `predicted_effective_share`; the shares cross inside the bracket.
-
-    Derivation:
-        No closed form for more than two ratios: the root of the difference of the shares, which
-        is smooth between two staleness at which the clip drops another arm.
-
-    Args:
-        old_logits: logits of the policy that drew, nats, shape [K].
-        drift: change of the logits per round, nats, shape [K].
-        advantage: advantage of each arm, not 0, shape [K].
-        bracket: two staleness, in rounds, between which they cross.
-        **how: clip_low, clip_high, multiplier; as in `score_weight`.
-
-    Returns:
-        The staleness, rounds.
-
-    Raises:
-        ValueError: the shares do not cross in the bracket.
-
-    References:
-        Derived here.
-    """
-    function = "predicted_crossover_staleness"
-    old_logits, drift = np.asarray(old_logits, dtype=float), np.asarray(drift, dtype=float)
-    old = log_softmax(old_logits)
-
-    def excess(staleness: float) -> float:
-        new = log_softmax(old_logits + staleness * drift)
-        shares = [
-            predicted_effective_share(rule, old, new, advantage, **how)
-            for rule in ("variance_penalty", "clip")
-        ]
-        return float(shares[0] - shares[1])
-
-    require(
-        excess(bracket[0]) * excess(bracket[1]) < 0.0,
-        function,
-        "bracket",
-        "a pair of staleness between which the shares cross",
-        bracket,
-        "Look at the shares along the drift first",
-    )
-    return float(brentq(excess, *bracket, xtol=1e-13))

@@ -6,8 +6,8 @@ step and nothing else. What it changes is everything beyond the mean. Failures c
 of the expected gradient, spread over 1 - p of the rollouts, and with it nearly all of the noise.
 Where wrong answers are endless, that noise lands on arms that are never seen again. Where a few
 wrong answers hold the mass (K of them), a failure moves mass from one to the others, and the
-convexity of the softmax takes it from the correct one: below a pass rate of about step_size/(4 K) a
-rollout lowers the log-odds of success on average.
+convexity of the softmax takes it from the correct one: below a pass rate of step_size (K - 1)/
+(4 K (K + 1)), for small steps, a rollout lowers the log-odds of success on average.
 
 Shapes: K arms.
 """
@@ -81,8 +81,8 @@ def predicted_signal_to_noise(prob: ArrayLike, reward: ArrayLike, *, is_signed: 
     Derivation:
         Class gradient A ([success] - p): raw has mean p q and second moment p q^2; signed 2 p q
         and p q^2 + q p^2 = p q. All logits: ||e_a - prob||^2 = n_a, and sum_a prob_a n_a = 1 - C.
-        So the sign helps the class gradient below p = 3/4, and drowns that of all logits below
-        p of about (1 - C)/4: there failures are noise on the wrong arms.
+        So the sign helps the class gradient below p = 3/4, and drowns that of all logits where
+        4 sum_correct prob_a n_a < 1 - C: there failures are noise on the wrong arms.
 
     Args:
         prob: probability of each arm, shape [K].

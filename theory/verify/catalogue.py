@@ -129,10 +129,14 @@ _TOPICS: tuple[tuple[Claim, ...], ...] = (
     WRONG_ANSWER_KERNEL_CLAIMS,
 )
 
+
+def _entry_order(claim: Claim) -> tuple[str, int]:
+    """P2 before P10; entries of another letter after them."""
+    letter, number = claim.entry[0], claim.entry[1:]
+    return ("" if letter == "P" else letter, int(number) if number.isdigit() else 0)
+
+
 CLAIMS: tuple[Claim, ...] = tuple(
-    sorted(
-        (claim for topic in _TOPICS for claim in topic),
-        key=lambda claim: int(claim.entry.removeprefix("P")),
-    )
+    sorted((claim for topic in _TOPICS for claim in topic), key=_entry_order)
 )
 """All claims, in the order of the catalogue; ids are distinct."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--claims", default="", help="ids or entries, comma-separated, e.g. P15,P26-grpo"
+        "--claims", default=None, help="ids or entries, comma-separated, e.g. P15,P26-grpo"
     )
     parser.add_argument("--tag", default=None, help="only claims with this tag, e.g. clip")
     parser.add_argument(
@@ -68,7 +68,7 @@ def _run(arguments: Namespace) -> int:
     file = arguments.json
     # Found out before the work, not after it.
     require(
-        file is None or file.parent.is_dir(),
+        file is None or (file.parent.is_dir() and not file.is_dir()),
         "verify",
         "json",
         "a file in a folder that exists",
@@ -76,9 +76,7 @@ def _run(arguments: Namespace) -> int:
         "Create the folder first",
     )
     claims = CLAIMS if arguments.file is None else load_claims(arguments.file)
-    chosen = arguments.claims if arguments.explain is None else arguments.explain
-    names = [name.strip() for name in chosen.split(",") if name.strip()]
-    selected = select_claims(claims, names=names, tag=arguments.tag)
+    selected = select_claims(claims, names=_names(arguments), tag=arguments.tag)
     if arguments.explain is not None:
         return _explain(selected, arguments)
     if arguments.list:
@@ -86,6 +84,34 @@ def _run(arguments: Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(selected, arguments)
     return _verify(selected, arguments)
+
+
+def _names(arguments: Namespace) -> list[str]:
+    """Ids and entries asked for; none for all claims."""
+    from theory.predict.conditions import require
+
+    given = {"claims": arguments.claims, "explain": arguments.explain}
+    given = {name: text for name, text in given.items() if text is not None}
+    require(
+        len(given) < 2,
+        "verify",
+        "explain",
+        "without --claims",
+        f"--explain {arguments.explain} --claims {arguments.claims}",
+        "Name the claims to explain after --explain",
+    )
+    for argument, text in given.items():
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        require(
+            bool(names),
+            "verify",
+            argument,
+            "ids or entries, comma-separated",
+            repr(text),
+            "`banditlab verify --list` lists them; leave it out for all",
+        )
+        return names
+    return []
 
 
 def _explain(claims: "Sequence[Claim]", arguments: Namespace) -> int:
@@ -119,10 +145,12 @@ def _dry_run(claims: "Sequence[Claim]", arguments: Namespace) -> int:
     for claim in claims:
         known = f"{seconds[claim.id]:6.1f} s" if claim.id in seconds else "not timed"
         print(f"  {claim.id:28} size {claim.size[arguments.budget]:>9}  {known}  {claim.what}")
-    total = sum(seconds.get(claim.id, 0.0) for claim in claims)
-    longest = max(seconds.get(claim.id, 0.0) for claim in claims)
-    wall = max(longest, total / arguments.workers)
-    print(f"{len(claims)} claims, about {wall:.0f} s with {arguments.workers} processes")
+    timed = [seconds[claim.id] for claim in claims if claim.id in seconds]
+    wall = max([sum(timed) / arguments.workers, *timed])
+    estimate = (
+        f"{wall:.0f} s" if len(timed) == len(claims) else f"{wall:.0f} s and what is not timed"
+    )
+    print(f"{len(claims)} claims, about {estimate} with {arguments.workers} processes")
     return 0
 
 
@@ -151,13 +179,9 @@ def _verify(claims: "Sequence[Claim]", arguments: Namespace) -> int:
     elapsed = time.perf_counter() - start
     print(format_results(results))
     surprises = [result for result in results if not result.is_as_expected]
-    for result in surprises:
-        if result.verdict != result.claim.expected_verdict:
-            expected = result.claim.expected_verdict
-            print(f"{result.claim.id}: verdict {result.verdict}, expected {expected}")
-        for mutant in result.mutants:
-            if not mutant.is_rejected:
-                print(f"{result.claim.id}: a mutant survives: {mutant.what}")
+    for result in results:
+        for line in result.remarks():
+            print(f"{result.claim.id}: {line}")
     num_mutants = sum(len(result.mutants) for result in results)
     num_sampled = sum(not result.claim.is_exact for result in results)
     print(

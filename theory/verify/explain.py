@@ -16,7 +16,8 @@ _MOST_RUNS_KEPT = 200
 _DECISIONS = {
     "difference": "the largest difference of prediction and measurement is below {tolerance:g}",
     "bound": "no measured value exceeds its bound, to a relative {tolerance:g}",
-    "z": "Holm's procedure does not reject that prediction and mean agree (Student's t)",
+    "z": "Holm's procedure does not reject that prediction and measurement agree (Student's t, "
+    "Hotelling's T-squared where quantities are correlated, the binomial law for shares of hits)",
     "shares": "Holm's procedure does not reject the predicted shares (Pearson's chi-squared)",
     "expected_bound": "Holm's procedure does not reject that the mean is within the bound",
 }
@@ -108,7 +109,6 @@ def write_comparison(claim: Claim, folder: Path, *, budget: str, seed: int) -> P
     mutants = [
         {
             "what": mutant.what,
-            "is_rule": mutant.experiment is not None,
             "value": _plain(predicted if mutant.experiment is None else measured.value),
             "distance": _largest(claim.distances(predicted, measured)),
         }
@@ -152,7 +152,8 @@ def _is_ordered(at: Sequence[float] | Sequence[str] | np.ndarray | None) -> bool
 
 
 def _largest(distances: np.ndarray) -> float | None:
-    return _plain([distances.max()])[0]
+    # An infinite distance, of an impossible prediction, is far and not unknown.
+    return _plain([min(float(distances.max()), 1e300)])[0]
 
 
 def _runs(measurement: Measurement) -> list[list[float | None]]:

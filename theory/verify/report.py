@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from theory.predict.conditions import require
 from theory.verify.recorded import recorded_results
 
 _HEADER = "| claim | statement | measured against predicted | mutants | finds |"
@@ -53,8 +54,19 @@ def format_report(results: dict[str, Any]) -> str:
 
     Returns:
         The page.
+
+    Raises:
+        ValueError: no run was recorded.
     """
     claims = results["claims"]
+    require(
+        bool(claims),
+        "format_report",
+        "results",
+        "those of a recorded run",
+        "none",
+        "Record one with `banditlab verify --budget full --json theory/verify/recorded/full.json`",
+    )
     holding = [claim for claim in claims if claim["verdict"] == "holds"]
     rejected = [claim for claim in claims if claim["verdict"] == "rejected"]
     sampled = [claim for claim in claims if claim["p_value"] is not None]
@@ -78,10 +90,11 @@ def format_report(results: dict[str, Any]) -> str:
         "",
         "## Statements that the simulation rejects",
         "",
-        "| claim | statement | what is true instead |",
-        "|---|---|---|",
+        "| claim | statement | measured against stated | what is true instead |",
+        "|---|---|---|---|",
         *(
-            f"| {claim['id']} | {_cell(claim['statement'])} | {_cell(claim['evidence'])} |"
+            f"| {claim['id']} | {_cell(claim['statement'])} | {_numbers(claim)} "
+            f"| {_cell(claim['evidence'])} |"
             for claim in rejected
         ),
         "",

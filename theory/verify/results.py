@@ -21,6 +21,8 @@ COLUMNS = (
     "seconds",
 )
 
+_WIDTHS = (24, 34, None, 22, 24, None, 16, None, None)
+
 POWERLESS = 0.1
 """A bound that is never filled to this share can reject little."""
 
@@ -58,6 +60,7 @@ class Result:
             where the statement is expected to be rejected.
         tightness: of bounds: measured over predicted, the least of several.
         seconds: wall time.
+        problem: what went wrong where the claim could not be measured.
     """
 
     claim: Claim
@@ -72,12 +75,29 @@ class Result:
     is_planted_error_found: bool | None
     tightness: float | None
     seconds: float
+    problem: str = ""
 
     @property
     def is_as_expected(self) -> bool:
         """Whether the verdict is the expected one and every mutant was rejected."""
-        is_known = self.verdict == self.claim.expected_verdict
+        is_known = self.verdict == self.claim.expected_verdict and not self.problem
         return is_known and all(mutant.is_rejected for mutant in self.mutants)
+
+    def remarks(self) -> list[str]:
+        """Say what was not as it should be.
+
+        Returns:
+            One sentence for each such thing.
+        """
+        if self.problem:
+            return [f"could not be measured: {self.problem}"]
+        found = []
+        if self.verdict != self.claim.expected_verdict:
+            found.append(f"verdict {self.verdict}, expected {self.claim.expected_verdict}")
+        found += [f"a mutant survives: {m.what}" for m in self.mutants if not m.is_rejected]
+        if self.is_planted_error_found is False:
+            found.append("an error of the size that it should find was planted and not found")
+        return found
 
     @property
     def is_powerless(self) -> bool:
@@ -121,6 +141,7 @@ class Result:
                 for mutant in self.mutants
             ],
             "seconds": round(self.seconds, 3),
+            "problem": self.problem,
         }
 
 
@@ -137,14 +158,16 @@ def format_results(results: Sequence[Result]) -> str:
     Returns:
         Text, one row per claim; verdicts that were not expected in capitals.
     """
-    return tabulate([_row(result) for result in results], headers=COLUMNS, disable_numparse=True)
+    rows = [_row(result) for result in results]
+    return tabulate(rows, headers=COLUMNS, disable_numparse=True, maxcolwidths=_WIDTHS)
 
 
 def _row(result: Result) -> tuple[str, ...]:
     claim = result.claim
     error = "" if claim.is_exact else f" +- {result.standard_error:.2g}"
     if claim.is_exact:
-        statistic = f"{UNIT[claim.statistic]} {result.statistic:.1e} < {claim.tolerance:g}"
+        sign = "<" if result.statistic < claim.tolerance else ">="
+        statistic = f"{UNIT[claim.statistic]} {result.statistic:.1e} {sign} {claim.tolerance:g}"
     else:
         statistic = f"{UNIT[claim.statistic]} {result.statistic:.2f}, p {result.p_value:.2g}"
     if result.tightness is not None:

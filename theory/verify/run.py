@@ -14,8 +14,9 @@ import numpy as np
 from theory.predict.conditions import require, require_known
 from theory.verify.claim import BUDGETS, Claim
 from theory.verify.measurement import Measurement
+from theory.verify.power import planted, smallest_found_error
 from theory.verify.results import MutantResult, Result
-from theory.verify.statistics import holm, p_value, smallest_found_error, tilted
+from theory.verify.statistics import furthest, holm, p_value
 
 FAMILY_WISE_RATE = 1e-3
 """Largest probability that a run rejects any true sampled claim."""
@@ -30,12 +31,29 @@ class Evidence:
         measurement: the measurement, of n quantities.
         mutants: for each mutant the prediction and the measurement that are compared.
         seconds: wall time.
+        problem: what went wrong where the claim could not be measured; then nothing else counts.
     """
 
     predicted: np.ndarray
     measurement: Measurement
     mutants: tuple[tuple[np.ndarray, Measurement], ...]
     seconds: float
+    problem: str = ""
+
+    @classmethod
+    def missing(cls, claim: Claim, problem: str, seconds: float) -> "Evidence":
+        """Return the evidence of a claim that could not be measured: no numbers.
+
+        Args:
+            claim: the claim.
+            problem: what went wrong.
+            seconds: wall time.
+
+        Returns:
+            The evidence, by which the claim is rejected and no mutant is.
+        """
+        nothing, unknown = np.full(1, np.nan), Measurement.exact(np.nan)
+        return cls(nothing, unknown, ((nothing, unknown),) * len(claim.mutants), seconds, problem)
 
 
 def _numbers(value: object) -> np.ndarray:
@@ -45,8 +63,9 @@ def _numbers(value: object) -> np.ndarray:
 def gather_evidence(claim: Claim, size: int, seed: int) -> Evidence:
     """Run a claim's experiment, those of its mutants, and its predictions.
 
-    The randomness depends on the seed and the id of the claim alone, so that a claim gives the
-    same numbers whatever else is tested.
+    A claim that fails is told of in its evidence and does not stop the others. The randomness
+    depends on the seed and the id of the claim alone, so that a claim gives the same numbers
+    whatever else is tested.
 
     Args:
         claim: the claim.
@@ -57,6 +76,14 @@ def gather_evidence(claim: Claim, size: int, seed: int) -> Evidence:
         The evidence.
     """
     start = time.perf_counter()
+    try:
+        return _gather(claim, size, seed, start)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        return Evidence.missing(claim, problem, time.perf_counter() - start)
+
+
+def _gather(claim: Claim, size: int, seed: int, start: float) -> Evidence:
     own_seed = [seed, zlib.crc32(claim.id.encode())]
     measurement = claim.experiment(np.random.default_rng(own_seed), size)
     predicted = _numbers(claim.predicted())
@@ -94,7 +121,8 @@ def gather_all(
         return (_gather_one(*task) for task in tasks)
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config("loky", n_jobs=num_workers, inner_max_num_threads=1):
+    num_jobs = min(num_workers, len(tasks))
+    with parallel_config("loky", n_jobs=num_jobs, inner_max_num_threads=1):
         run = Parallel(return_as="generator_unordered", batch_size=1)
         return run(delayed(_gather_one)(*task) for task in tasks)
 
@@ -129,11 +157,11 @@ def _result(
 ) -> Result:
     predicted, measurement = evidence.predicted, evidence.measurement
     distance = claim.distances(predicted, measurement)
-    # A NaN compares false with everything: it must fail the statement and reject no mutant.
-    worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance)))
+    worst = furthest(claim.statistic, predicted, measurement)
     if is_rejected is None:
+        # A NaN compares false with everything: it must fail the statement and reject no mutant.
         is_rejected = not float(distance[worst]) < claim.tolerance
-    error = smallest_found_error(claim.statistic, predicted, measurement, level)
+    found = None if evidence.problem else _found_error(claim, evidence, level)
     is_bound = claim.statistic in ("bound", "expected_bound")
     return Result(
         claim=claim,
@@ -147,10 +175,11 @@ def _result(
             _mutant_result(claim, mutant.what, *compared)
             for mutant, compared in zip(claim.mutants, evidence.mutants, strict=True)
         ),
-        smallest_found_error=error,
-        is_planted_error_found=_finds_planted_error(claim, evidence, error, level),
+        smallest_found_error=None if found is None else found[0],
+        is_planted_error_found=None if found is None else found[1],
         tightness=float((measurement.value / predicted).min()) if is_bound else None,
         seconds=evidence.seconds,
+        problem=evidence.problem,
     )
 
 
@@ -161,23 +190,21 @@ def _mutant_result(
     return MutantResult(what, largest, largest > claim.mutant_tolerance)
 
 
-def _finds_planted_error(
-    claim: Claim, evidence: Evidence, error: float | None, level: float
-) -> bool | None:
-    """Whether predictions off by the smallest found error, up and down, are rejected."""
-    if error is None or claim.expected_verdict == "rejected":
+def _found_error(
+    claim: Claim, evidence: Evidence, level: float
+) -> tuple[float, bool | None] | None:
+    """Smallest found error, and whether predictions off by it, up and down, are rejected."""
+    predicted, measurement = evidence.predicted, evidence.measurement
+    found = smallest_found_error(claim.statistic, predicted, measurement, level)
+    if found is None:
         return None
+    error, index = found
+    if claim.expected_verdict == "rejected" or claim.statistic == "expected_bound":
+        return error, None
     if not np.isfinite(error):
-        return False
-    signs = (1.0, -1.0)
-    if claim.statistic == "expected_bound":
-        # A bound is wrong only where it is too small; it is found out from the mean upwards.
-        planted = [evidence.measurement.value / (1.0 + error)]
-    elif claim.statistic == "shares":
-        planted = [tilted(evidence.predicted, error)]
-    else:
-        planted = [evidence.predicted * (1.0 + sign * error) for sign in signs]
-    return all(p_value(claim.statistic, wrong, evidence.measurement) < level for wrong in planted)
+        return error, False
+    wrong = planted(claim.statistic, predicted, error, index)
+    return error, all(p_value(claim.statistic, one, measurement) < level for one in wrong)
 
 
 def verify_claims(

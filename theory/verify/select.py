@@ -104,7 +104,13 @@ def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(
+            f"load_claims: `path` must be a file that Python can run, got {path} "
+            f"({type(error).__name__}: {error}). Mend it first."
+        ) from error
     # Worker processes cannot import a file by name: its functions travel as code.
     cloudpickle.register_pickle_by_value(module)
     return module

@@ -1,4 +1,4 @@
-"""Statistics that decide on claims: distances, p-values, and the smallest error that is found.
+"""Statistics that decide on claims: distances, p-values, and Holm's procedure.
 
 Five of them, by what a claim states:
 
@@ -14,9 +14,8 @@ Shapes: n quantities.
 import math
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri_exp
-from scipy.stats import chi2, f, norm, t
+from scipy.stats import binom, chi2, f, t
 
 from theory.verify.measurement import Measurement
 
@@ -57,8 +56,43 @@ def distances(statistic: str, predicted: np.ndarray, measured: Measurement) -> n
         log_p = _log_p_of_shares(predicted, measured)
         return np.full(len(predicted), np.nan if np.isnan(log_p) else normal_quantile(log_p))
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = excess / measured.standard_error
+        score = excess / standard_error(predicted, measured)
     return score if statistic == "expected_bound" else np.abs(score)
+
+
+def standard_error(predicted: np.ndarray, measured: Measurement) -> np.ndarray:
+    """Standard error of each quantity if the prediction is true: for shares of hits its own.
+
+    Args:
+        predicted: predicted quantities, shape [n].
+        measured: the measurement, of n quantities.
+
+    Returns:
+        Standard errors, shape [n].
+    """
+    if measured.num_trials is None:
+        return measured.standard_error
+    share = np.clip(predicted, 0.0, 1.0)
+    return np.sqrt(share * (1.0 - share) / measured.num_trials)
+
+
+def furthest(statistic: str, predicted: np.ndarray, measured: Measurement) -> int:
+    """Index of the quantity that lies furthest from its prediction, one that is no number first.
+
+    Args:
+        statistic: one of `STATISTICS`.
+        predicted: predicted quantities, shape [n].
+        measured: the measurement, of n quantities.
+
+    Returns:
+        The index.
+    """
+    if statistic == "shares":
+        safe = np.where(predicted > 0.0, predicted, 1e-300)
+        distance = np.abs(measured.value - predicted) / np.sqrt(safe)
+    else:
+        distance = distances(statistic, predicted, measured)
+    return int(np.argmax(np.where(np.isnan(distance), np.inf, distance)))
 
 
 def normal_quantile(log_p: float) -> float:
@@ -77,7 +111,7 @@ def normal_quantile(log_p: float) -> float:
 
 
 def _chi_squared(predicted: np.ndarray, share: np.ndarray, num_samples: int) -> float:
-    if np.isnan(predicted).any():
+    if np.isnan(predicted).any() or abs(float(predicted.sum()) - 1.0) > 1e-6:
         return np.nan
     is_possible = predicted > 0.0
     if (share[~is_possible] > 0.0).any():
@@ -100,9 +134,10 @@ def _log_p_of_shares(predicted: np.ndarray, measured: Measurement) -> float:
 def p_value(statistic: str, predicted: np.ndarray, measured: Measurement) -> float | None:
     """Probability of a distance as large as this one or larger if the statement is true.
 
-    Independent quantities: the smallest p-value of Student's t, by Sidak's correction for their
-    number. Correlated ones: Hotelling's T-squared. Shares: Pearson's chi-squared. A bound on an
-    expectation: one-sided, an upper bound of the p-value.
+    Independent quantities: the smallest p-value of Student's t, or of the exact binomial law for
+    shares of hits, by Sidak's correction for their number. Correlated ones: Hotelling's T-squared.
+    Shares of cells: Pearson's chi-squared. A bound on an expectation: one-sided, an upper bound of
+    the p-value.
 
     Args:
         statistic: one of `STATISTICS`.
@@ -110,7 +145,8 @@ def p_value(statistic: str, predicted: np.ndarray, measured: Measurement) -> flo
         measured: the measurement.
 
     Returns:
-        The p-value; None for exact statistics. A measurement that is not a number gives 0.
+        The p-value; None for exact statistics. A measurement or prediction that is not a number,
+        or shares that do not sum to 1, give 0.
     """
     if statistic in EXACT_STATISTICS:
         return None
@@ -121,6 +157,8 @@ def p_value(statistic: str, predicted: np.ndarray, measured: Measurement) -> flo
         return float(np.exp(_log_p_of_shares(predicted, measured)))
     if statistic == "expected_bound":
         return _sidak(t.sf(score, measured.degrees))
+    if measured.num_trials is not None:
+        return _sidak(_binomial_p_values(predicted, measured))
     if measured.correlation is None:
         return _sidak(2.0 * t.sf(score, measured.degrees))
     return _hotelling(predicted, measured)
@@ -130,69 +168,21 @@ def _sidak(p_values: np.ndarray) -> float:
     return float(-np.expm1(len(p_values) * np.log1p(-min(float(p_values.min()), 1.0 - 1e-16))))
 
 
+def _binomial_p_values(predicted: np.ndarray, measured: Measurement) -> np.ndarray:
+    """Twice the smaller tail, the observed number of hits counted into both."""
+    hits = np.rint(measured.value * measured.num_trials)
+    share = np.clip(predicted, 0.0, 1.0)
+    below = binom.cdf(hits, measured.num_trials, share)
+    above = binom.sf(hits - 1, measured.num_trials, share)
+    return np.minimum(1.0, 2.0 * np.minimum(below, above))
+
+
 def _hotelling(predicted: np.ndarray, measured: Measurement) -> float:
     score = (measured.value - predicted) / measured.standard_error
     squared = float(score @ np.linalg.solve(measured.correlation, score))
     size, num_runs = len(score), measured.degrees + 1.0
     scaled = squared * (num_runs - size) / (size * (num_runs - 1.0))
     return float(f.sf(scaled, size, num_runs - size))
-
-
-def smallest_found_error(
-    statistic: str, predicted: np.ndarray, measured: Measurement, level: float
-) -> float | None:
-    """Minimum detectable error of a prediction: missed as rarely as a true one is rejected.
-
-    With z_level the normal quantile of the two-sided level, an error of 2 * z_level standard
-    errors is found unless chance brings the measurement z_level standard errors towards it.
-
-    Args:
-        statistic: one of `STATISTICS`.
-        predicted: predicted quantities, shape [n].
-        measured: the measurement.
-        level: p-value below which the statement is rejected.
-
-    Returns:
-        The error relative to the prediction, of the quantity that is known least well; for shares
-        that of the likeliest cell, the other cells making room. None for exact statistics.
-    """
-    if statistic in EXACT_STATISTICS:
-        return None
-    if statistic == "shares":
-        return _smallest_found_tilt(predicted, measured.num_samples, level)
-    each = -math.expm1(math.log1p(-level) / len(predicted))
-    reach = 2.0 * float(norm.isf(each / 2.0))
-    with np.errstate(divide="ignore"):
-        return float((reach * measured.standard_error / np.abs(predicted)).max())
-
-
-def _smallest_found_tilt(predicted: np.ndarray, num_samples: int, level: float) -> float:
-    target = 2.0 * float(norm.isf(level / 2.0))
-
-    def excess(error: float) -> float:
-        expected = tilted(predicted, error)
-        # The chi-squared statistic's mean is its noncentrality plus the degrees of freedom.
-        num = _chi_squared(predicted, expected, num_samples) + len(predicted) - 1
-        return normal_quantile(float(chi2.logsf(num, len(predicted) - 1))) - target
-
-    largest = 0.999 * (1.0 / float(predicted.max()) - 1.0)
-    return float(brentq(excess, 0.0, largest)) if excess(largest) > 0.0 else np.inf
-
-
-def tilted(shares: np.ndarray, error: float) -> np.ndarray:
-    """Shares with a relative error in the likeliest cell, the other cells making room.
-
-    Args:
-        shares: probabilities of cells, shape [n].
-        error: relative error.
-
-    Returns:
-        Probabilities, shape [n].
-    """
-    top = int(np.argmax(shares))
-    moved = shares * (1.0 - shares[top] * (1.0 + error)) / (1.0 - shares[top])
-    moved[top] = shares[top] * (1.0 + error)
-    return moved
 
 
 def holm(p_values: np.ndarray, level: float) -> np.ndarray:

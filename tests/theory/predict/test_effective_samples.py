@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.special import log_expit, log_softmax
 
 from theory.predict.effective_samples import (
     predicted_crossover_distance,
-    predicted_crossover_staleness,
     predicted_effective_share,
+    predicted_two_class_share,
 )
 from theory.predict.stale_data import STALE_RULES
 
@@ -58,22 +58,17 @@ def test_penalty_has_more_than_the_clip_up_to_the_crossover_and_less_beyond(old,
         assert sign * (shares[0] - shares[1]) > 0.0
 
 
-def test_root_for_any_arms_is_the_closed_form_for_two():
-    old = np.array([-3.0, 0.0])
-    distance = predicted_crossover_distance(-3.0, baseline=0.5, multiplier=0.5)
-    staleness = predicted_crossover_staleness(
-        old, np.array([0.05, 0.0]), ADVANTAGE, (5.0, 20.0), multiplier=0.5
-    )
-    assert 0.05 * staleness == pytest.approx(float(distance))
-    # An arm split in two equal ones changes nothing.
-    split = predicted_crossover_staleness(
-        np.append(old, -0.5) - np.array([0.0, np.log(1.0 + np.exp(-0.5)), np.log1p(np.exp(-0.5))]),
-        np.array([0.05, 0.0, 0.0]),
-        np.array([0.5, -0.5, -0.5]),
-        (5.0, 20.0),
-        multiplier=0.5,
-    )
-    assert split == pytest.approx(staleness)
+@pytest.mark.parametrize("rule", STALE_RULES)
+@given(st.floats(-6.0, 6.0), st.floats(-3.0, 3.0), st.floats(0.05, 0.95), st.floats(0.0, 2.0))
+def test_closed_forms_for_two_classes_are_those_of_any_arms(rule, start, distance, baseline, price):
+    how = {"multiplier": price} if rule == "variance_penalty" else {}
+    old, new = (np.array([log_expit(one), log_expit(-one)]) for one in (start, start + distance))
+    ratio = np.exp(new - old)
+    # At a kink rounding decides whether the clip still counts a sample.
+    assume(np.abs(ratio[:, None] - np.array([0.8, 1.2])).min() > 1e-9)
+    share = predicted_effective_share(rule, old, new, [1.0 - baseline, -baseline], **how)
+    closed = predicted_two_class_share(rule, start, distance, baseline=baseline, **how)
+    assert closed == pytest.approx(float(share), rel=1e-7, abs=1e-9)
 
 
 def test_wrong_inputs_are_refused_in_a_sentence():
@@ -84,5 +79,5 @@ def test_wrong_inputs_are_refused_in_a_sentence():
         predicted_crossover_distance(-2.0, baseline=0.0, multiplier=0.5)
     with pytest.raises(ValueError, match="`multiplier` must be such that the clip has dropped"):
         predicted_crossover_distance(-2.0, baseline=0.5, multiplier=5.0)
-    with pytest.raises(ValueError, match="`bracket` must be a pair of staleness"):
-        predicted_crossover_staleness(np.zeros(2), np.array([0.1, 0.0]), ADVANTAGE, (0.1, 0.2))
+    with pytest.raises(ValueError, match="`rule` must be a known rule for stale data"):
+        predicted_two_class_share("ppo", 0.0, 0.1, baseline=0.5)

@@ -33,6 +33,7 @@ RESULT_KEYS = {
     "is_powerless",
     "mutants",
     "seconds",
+    "problem",
 }
 
 
@@ -83,6 +84,22 @@ def test_a_known_disagreement_that_holds_is_a_surprise(made_up, capsys):
     assert "P0-made-up: verdict holds, expected rejected" in capsys.readouterr().out
 
 
+def test_the_table_tells_bounds_errors_and_sides(made_up, capsys):
+    bound = {"statistic": "bound", "tolerance": 1e-12, "mutant_tolerance": 1e-3}
+    made_up(
+        made_up_claim(0.05, 0.01, id="P0-loose", **bound),
+        made_up_claim(0.9, 0.5, id="P0-tight", **bound),
+        made_up_claim(3.0, 5.0, id="P0-known", expected_verdict="rejected", evidence="it is 3"),
+        sampled_claim(id="P0-z"),
+    )
+    assert run("--workers", "1") == 0
+    rows = capsys.readouterr().out
+    for words in ("fills 0.05", "(powerless)", "fills 0.9", "diff 2.0e+00 >= 0.1", " % "):
+        assert words in rows
+    assert rows.count("(powerless)") == 1
+    assert max(len(line) for line in rows.splitlines()[:-1]) < 200
+
+
 def test_dry_run_and_list_compute_nothing(monkeypatch, capsys):
     monkeypatch.setattr("theory.verify.run.gather_evidence", lambda *a, **k: pytest.fail("ran"))
     assert run("--dry-run", "--claims", "P17", "--budget", "full") == 0
@@ -115,7 +132,11 @@ def test_claims_of_a_file_take_the_place_of_the_catalogue(capsys):
         ),
         (("--explain", "P99"), r"`claims` must be a known claim, got 'P99'"),
         (("--tag", "gropo"), r"`tag` must be a known tag.*Did you mean 'grpo'.*batch"),
-        (("--claims", "P26", "--tag", "batch"), r"`tag` must be a tag of P26, got 'batch'"),
+        (("--claims", "P15", "--tag", "stale-data"), r"`tag` must be a tag of P15, got 'stale"),
+        (("--claims", ","), r"`claims` must be ids or entries, comma-separated, got ','"),
+        (("--explain", ""), r"`explain` must be ids or entries, comma-separated, got ''"),
+        (("--explain", "P26", "--claims", "P15"), r"`explain` must be without --claims"),
+        (("--json", "."), r"`json` must be a file in a folder that exists"),
         (("--budget", "huge"), r"`budget` must be a known budget.*quick, full"),
         (("--seed", "-1"), r"`seed` must be at least 0, got -1"),
         (("--workers", "0"), r"`workers` must be at least 1, got 0"),
@@ -131,7 +152,7 @@ def test_wrong_inputs_are_refused_in_a_sentence(words, message):
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("theory.predict", "banditlab"),
+        ("theory.predict.take_off_law", "banditlab"),
         ("theory.verify.catalogue", "torch"),
         ("theory.verify.catalogue", "matplotlib"),
         ("theory.verify.command", "scipy"),

@@ -16,9 +16,9 @@ def test_mean_of_runs_has_its_standard_error():
 
 
 def test_mean_of_rows_keeps_their_correlation():
-    first = np.random.default_rng(0).standard_normal(50)
-    measurement = Measurement.mean_of_runs(np.stack([first, -2.0 * first], axis=1))
-    np.testing.assert_allclose(measurement.correlation, [[1.0, -1.0], [-1.0, 1.0]])
+    first, other = np.random.default_rng(0).standard_normal((2, 5000))
+    measurement = Measurement.mean_of_runs(np.stack([first, 3.0 * other - 4.0 * first], axis=1))
+    np.testing.assert_allclose(measurement.correlation, [[1.0, -0.8], [-0.8, 1.0]], atol=0.02)
 
 
 def test_exact_values_are_flat_and_without_error():
@@ -55,3 +55,18 @@ def test_wrong_inputs_are_refused_in_a_sentence():
     correlated = Measurement.mean_of_runs(np.random.default_rng(0).standard_normal((9, 2)))
     with pytest.raises(ValueError, match="`parts` must be of independent quantities"):
         Measurement.joined(correlated)
+    with pytest.raises(ValueError, match="all of them shares of hits or none"):
+        Measurement.joined(Measurement.share(1, 10), Measurement.estimates(1.0, 0.1))
+    with pytest.raises(ValueError, match="`value` must be different from run to run"):
+        Measurement.mean_of_runs(np.ones(9))
+    collinear = np.random.default_rng(0).random((9, 1)) * np.array([1.0, -1.0])
+    with pytest.raises(ValueError, match="none of which follows from the others"):
+        Measurement.mean_of_runs(collinear)
+    for counts in ([5], [0, 0]):
+        with pytest.raises(ValueError, match="`counts` must be of two cells or more"):
+            Measurement.shares(counts)
+
+
+def test_joined_shares_of_hits_keep_their_trials():
+    joined = Measurement.joined(Measurement.share(3, 10), Measurement.share([4, 5], 20))
+    np.testing.assert_array_equal(joined.num_trials, [10, 20, 20])

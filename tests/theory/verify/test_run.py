@@ -112,6 +112,25 @@ def test_evidence_holds_what_each_mutant_is_compared_with():
     assert evidence.seconds >= 0.0
 
 
+def test_a_claim_that_fails_is_told_of_and_does_not_stop_the_others():
+    def broken(rng, size):
+        raise RuntimeError("the experiment broke")
+
+    claims = [
+        made_up_claim(1.0, 3.0, id="P0-broken", experiment=broken),
+        made_up_claim(
+            1.0, 3.0, id="P0-known", experiment=broken, expected_verdict="rejected", evidence="x"
+        ),
+        sampled_claim(id="P0-z", experiment=broken),
+        made_up_claim(1.0, 3.0),
+    ]
+    for num_workers in (1, 2):
+        results = verify_claims(claims, num_workers=num_workers)
+        assert [result.is_as_expected for result in results] == [False, False, False, True]
+        assert results[0].remarks() == ["could not be measured: RuntimeError: the experiment broke"]
+        json.dumps([result.as_dict() for result in results], allow_nan=False)
+
+
 def test_wrong_inputs_are_refused_in_a_sentence():
     claim = made_up_claim(1.0, 3.0)
     with pytest.raises(ValueError, match="`budget` must be a known budget"):
@@ -122,3 +141,14 @@ def test_wrong_inputs_are_refused_in_a_sentence():
         verify_one(claim, num_workers=0)
     with pytest.raises(ValueError, match="`predicted` must be of the shape measured"):
         verify_one(replace(claim, predicted=lambda: np.zeros(2)))
+
+
+def test_a_bound_on_a_mean_far_below_it_holds_and_is_not_said_to_be_tight():
+    bound = sampled_claim(
+        mean=0.5, statistic="expected_bound", mutants=(Mutant("two fifths", lambda: 0.4),)
+    )
+    result = verify_one(bound)
+    assert result.verdict == "holds"
+    assert result.tightness == pytest.approx(0.5, rel=0.05)
+    assert result.smallest_found_error == pytest.approx(0.5, abs=0.05)
+    assert result.is_planted_error_found is None

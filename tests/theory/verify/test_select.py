@@ -47,6 +47,7 @@ def test_own_claims_come_from_a_file_and_run_in_other_processes(tmp_path):
         ("none.py", None, "`path` must be a Python file"),
         ("claims.txt", "CLAIMS = ()", "`path` must be a Python file"),
         ("empty.py", "CLAIMS = ()", "`path` must be a file with a tuple CLAIMS of claims"),
+        ("broken.py", "CLAIMS = (", "`path` must be a file that Python can run, .*SyntaxError"),
         (
             "twice.py",
             OWN_FILE + "\nMORE_CLAIMS = OWN_CLAIMS\n",

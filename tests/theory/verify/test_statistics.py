@@ -4,19 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kstest, norm
+from scipy.stats import binom, kstest, norm
 
 from theory.verify.measurement import Measurement
 from theory.verify.statistics import (
     distances,
+    furthest,
     holm,
     normal_quantile,
     p_value,
-    smallest_found_error,
-    tilted,
 )
-
-LEVEL = 1e-3 / 60
 
 
 def p_values_of(statistic, predicted, draw, num=2000):
@@ -36,6 +33,7 @@ TRUE_CASES = [
     ("z", np.zeros(3), correlated),
     ("shares", SHARES, lambda rng: Measurement.shares(rng.multinomial(4000, SHARES))),
     ("expected_bound", [0.0], lambda rng: Measurement.mean_of_runs(rng.standard_normal(12))),
+    ("z", [0.3, 0.6], lambda rng: Measurement.share(rng.binomial(40_000, [0.3, 0.6]), 40_000)),
 ]
 
 
@@ -51,6 +49,39 @@ def test_p_values_without_correlation_would_not_be_uniform():
         return Measurement.estimates(measured.value, measured.standard_error, measured.degrees)
 
     assert kstest(p_values_of("z", np.zeros(3), independent), "uniform").pvalue < 1e-6
+
+
+def test_a_bound_is_judged_from_one_side():
+    measured = Measurement.estimates([1.0], [0.1])
+    assert p_value("expected_bound", np.array([0.8]), measured) == pytest.approx(norm.sf(2.0))
+    assert p_value("expected_bound", np.array([1.2]), measured) == pytest.approx(norm.cdf(2.0))
+
+
+@pytest.mark.parametrize(("num_trials", "share"), [(4000, 1e-3), (4000, 0.025), (20_000, 0.005)])
+def test_rare_shares_of_hits_keep_their_level_far_out(num_trials, share):
+    # Sums over all outcomes: the exact probability of a p-value below the level.
+    hits = np.arange(num_trials + 1)
+    chance = binom.pmf(hits, num_trials, share)
+    is_likely = chance > 1e-12
+    for level in (1e-3, 1e-5):
+        alarm = sum(
+            mass
+            for count, mass in zip(hits[is_likely], chance[is_likely], strict=True)
+            if p_value("z", np.array([share]), Measurement.share(count, num_trials)) < level
+        )
+        assert alarm <= level
+
+
+def test_shares_that_do_not_sum_to_one_are_no_prediction():
+    measured = Measurement.shares([50, 50])
+    assert p_value("shares", np.array([0.75, 0.75]), measured) == 0.0
+
+
+def test_the_furthest_quantity_is_told_also_of_shares():
+    measured = Measurement.shares([500, 300, 200])
+    assert furthest("shares", np.array([0.5, 0.4, 0.1]), measured) == 2
+    estimates = Measurement.estimates([1.0, np.nan, 3.0], 1.0)
+    assert furthest("z", np.array([1.0, 1.0, 0.0]), estimates) == 1
 
 
 def test_distances_of_each_statistic():
@@ -74,32 +105,6 @@ def test_shares_far_off_have_a_finite_distance_and_impossible_ones_an_infinite_o
 @given(st.floats(0.0, 37.0))
 def test_normal_quantile_inverts_the_two_sided_p_value(z):
     assert normal_quantile(np.log(2.0) + norm.logsf(z)) == pytest.approx(z, abs=1e-9)
-
-
-@pytest.mark.parametrize("size", [1, 4])
-def test_smallest_found_error_is_found_from_both_sides_of_the_truth(size):
-    measured = Measurement.estimates(np.full(size, 10.0), 0.05)
-    predicted = np.full(size, 10.0)
-    error = smallest_found_error("z", predicted, measured, LEVEL)
-    # On an unbiased measurement the planted error is past the level with as much room as chance.
-    assert p_value("z", predicted * (1.0 + 0.51 * error), measured) < LEVEL
-    assert p_value("z", predicted * (1.0 + 0.49 * error), measured) > LEVEL
-    assert smallest_found_error("difference", predicted, measured, LEVEL) is None
-
-
-def test_smallest_found_error_of_shares_is_missed_as_rarely_as_a_true_one_is_rejected():
-    level, num = 1e-2, 20_000
-    error = smallest_found_error("shares", SHARES, Measurement.shares(SHARES * num), level)
-    rng = np.random.default_rng(3)
-    wrong = tilted(SHARES, error)
-    assert wrong.sum() == pytest.approx(1.0)
-    found = [
-        p_value("shares", wrong, Measurement.shares(rng.multinomial(num, SHARES))) < level
-        for _ in range(2000)
-    ]
-    assert np.mean(found) > 0.98
-    few = Measurement.shares(np.array([1, 1, 1, 1]))
-    assert smallest_found_error("shares", SHARES, few, level) == np.inf
 
 
 def test_a_measurement_that_is_no_number_is_rejected():

@@ -128,7 +128,8 @@ DIVERSITY_CLAIMS: tuple[Claim, ...] = (
         id="P30-odds",
         what="E[exp(-s X/(2 eta^2 t))] at t = 2^30, X the odds of two equal arms",
         statement=(
-            "sum_n (-s)^n M_n/n!, M_n = E[(X/t)^n] = prod_(k <= n) (2 eta k - 1 + e^(-2 eta k))/n! "
+            "sum_n (-s/(2 eta^2))^n M_n/n!, M_n = prod_(k <= n) (2 eta k - 1 + e^(-2 eta k))/n! "
+            "the limit of E[(X/t)^n] "
             "under raw reward; 1/(1 + s) for eta to 0: the minority arm decays like 1/rounds "
             "instead of settling; eta = 0.1, 0.5, 1.5"
         ),

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import log_expit
 
 from banditlab.rules import UpdateRule, get_rule
 from banditlab.weights import ratio_variance_weight
@@ -23,19 +22,10 @@ _OLD, _DISTANCE = (
 )
 
 
-def _log_probs(log_odds: np.ndarray) -> np.ndarray:
-    return np.stack([log_expit(log_odds), log_expit(-log_odds)], axis=-1)
-
-
 def _shares() -> np.ndarray:
     return np.stack(
         [
-            effective_samples.predicted_effective_share(
-                rule,
-                _log_probs(_OLD),
-                _log_probs(_OLD + _DISTANCE),
-                [1.0 - _BASELINE, -_BASELINE],
-            )
+            effective_samples.predicted_two_class_share(rule, _OLD, _DISTANCE, baseline=_BASELINE)
             for rule in stale_data.STALE_RULES
         ]
     )
@@ -89,32 +79,18 @@ def _measure_two_class_crossovers(factor: float = 1.0) -> Experiment:
     return measure
 
 
-_LOGITS = np.array([-2.5, -1.5, 0.5, 0.0, 0.8, -0.5])
-_DRIFT = np.array([0.12, 0.08, -0.03, 0.05, -0.04, 0.0])
-_ADVANTAGE = np.array([0.5, 0.5, -0.5, -0.5, -0.5, -0.5])
-_BRACKET = (12.0, 14.0)
-_WEAK = 0.2
-
-
-def _crossover_of_classes() -> float:
-    """The two-class formula at the same pass rate and drift of the log-odds."""
-    start = np.logaddexp(*_LOGITS[:2]) - np.logaddexp.reduce(_LOGITS[2:])
-    end = _LOGITS + _DRIFT
-    drift = np.logaddexp(*end[:2]) - np.logaddexp.reduce(end[2:]) - start
-    distance = effective_samples.predicted_crossover_distance(
-        start, baseline=_BASELINE, multiplier=_WEAK
-    )
-    return float(distance / drift)
-
-
 EFFECTIVE_SAMPLES_CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="P54-effective",
         what="effective share of stale samples, four rules",
-        statement="share = (E_old[w/A])^2 / E_old[(w/A)^2] with the sign of w/A kept",
+        statement=(
+            "(E_old[w/A])^2/E_old[(w/A)^2]: policy gradient 1/(1 + chi2); clip the same, then "
+            "1 - p_old once it has dropped the successes; topr (p_old + q_old s)^2/(p_old + q_old "
+            "s^2), s = min(ratio_w, 1); the penalty in closed form"
+        ),
         tags=(*_TAGS, "clip", "variance_penalty", "topr"),
         source=_DERIVED,
-        theory=(effective_samples.predicted_effective_share,),
+        theory=(effective_samples.predicted_two_class_share,),
         predicted=_shares,
         experiment=_measure_shares(),
         mutants=(
@@ -173,45 +149,6 @@ EFFECTIVE_SAMPLES_CLAIMS: tuple[Claim, ...] = (
         tolerance=1e-8,
         mutant_tolerance=1e-2,
         axis=Axis("multiplier and old log-odds (numbered)"),
-        unit="staleness (rounds)",
-    ),
-    Claim(
-        id="P54-crossover-arms",
-        what="the same staleness for six arms that drift apart",
-        statement="root of the difference of the shares of P54-effective along the drift",
-        tags=(*_TAGS, "clip", "variance_penalty"),
-        source=_DERIVED,
-        theory=(effective_samples.predicted_crossover_staleness,),
-        predicted=lambda: effective_samples.predicted_crossover_staleness(
-            _LOGITS, _DRIFT, _ADVANTAGE, _BRACKET, multiplier=_WEAK
-        ),
-        experiment=lambda rng, size: Measurement.exact(
-            experiment.measure_crossover(
-                get_rule("variance_penalty", multiplier=_WEAK),
-                _LOGITS,
-                _DRIFT,
-                _ADVANTAGE,
-                _BRACKET,
-            )
-        ),
-        mutants=(
-            Mutant(
-                "a price of ratio variance that is a fiftieth higher",
-                experiment=lambda rng, size: Measurement.exact(
-                    experiment.measure_crossover(
-                        get_rule("variance_penalty", multiplier=1.02 * _WEAK),
-                        _LOGITS,
-                        _DRIFT,
-                        _ADVANTAGE,
-                        _BRACKET,
-                    )
-                ),
-            ),
-            Mutant("the arms of a class drifting together", _crossover_of_classes),
-        ),
-        statistic="difference",
-        tolerance=1e-8,
-        mutant_tolerance=1e-2,
         unit="staleness (rounds)",
     ),
 )

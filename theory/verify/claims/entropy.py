@@ -3,8 +3,6 @@
 import numpy as np
 from scipy.special import softmax
 
-from banditlab.expectation import expected_update
-from banditlab.rules import get_rule
 from theory.predict import entropy
 from theory.verify.claim import Axis, Claim, Mutant
 from theory.verify.experiments import entropy as experiment
@@ -17,8 +15,9 @@ _EXACT = {"statistic": "difference"}
 
 
 def _directions() -> list[np.ndarray]:
-    update = expected_update(get_rule("raw_reward"), _LOGITS, _REWARD, 1)
-    return [update, update / _PROB]
+    """Policy gradient and natural gradient, written down here and not taken from banditlab."""
+    advantage = _REWARD - _PROB @ _REWARD
+    return [_PROB * advantage, advantage]
 
 
 def _with_probability_for_logarithm() -> list[float]:
@@ -117,7 +116,7 @@ ENTROPY_CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="P24-line",
         what="pass rate from the entropy along a run, 1e3 and 1e100 wrong arms",
-        statement="R = (log m + h(p) - H)/log(m/g): linear in H with slope -1/log(m/g)",
+        statement="R = (log m + h(R) - H)/log(m/g), h the binary entropy; linear in H for m >> 1",
         tags=("P24", "entropy", "exact", "group_mean"),
         source="derived in this project",
         theory=(entropy.predicted_reward_from_entropy,),
@@ -136,7 +135,7 @@ ENTROPY_CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="P24-exponential",
         what="R^2 of the law R = -a exp(H) + b along a run, 1e3 and 1e100 wrong arms",
-        statement="reward and entropy follow R = -a exp(H) + b (R^2 above .99)",
+        statement="from p = .05 to .91 reward and entropy follow R = -a exp(H) + b (R^2 above .99)",
         tags=("P24", "entropy", "exact", "group_mean"),
         source="arXiv 2505.22617 (abstract read), an empirical law of language models",
         theory=(entropy.predicted_exponential_fit,),

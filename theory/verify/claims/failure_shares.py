@@ -79,7 +79,7 @@ FAILURE_SHARE_CLAIMS: tuple[Claim, ...] = (
         what="largest odds/odds_0 along failures from a uniform pool of 40 arms",
         statement="a uniform prior lets failures add nothing whatsoever: odds <= odds_0 AM/GM",
         tags=("P31", "failures", "bound", "exact", "negative_reward"),
-        source="catalogue entry P31",
+        source="catalogue entry P31: uniform prior => no gain whatsoever",
         theory=(failures.predicted_odds_gain_bound,),
         predicted=lambda: failures.predicted_odds_gain_bound(np.log(_UNIFORM[1:])),
         experiment=lambda rng, size: Measurement.exact(_measure_gains(False).value[-1]),

@@ -165,7 +165,7 @@ GROUP_STUCK_CLAIMS: tuple[Claim, ...] = (
             Mutant("the first wait alone", lambda: np.full(len(_CERTAIN), 1.0 / 25.0)),
         ),
         statistic="z",
-        size={"quick": 8_000, "full": 130_000},
+        size={"quick": 8_000, "full": 200_000},
         axis=Axis("rule", at=_CERTAIN_NAMES),
         unit="squared groups per squared unit of odds",
     ),

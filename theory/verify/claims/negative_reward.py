@@ -106,8 +106,8 @@ NEGATIVE_REWARD_CLAIMS: tuple[Claim, ...] = (
         what="squared signal over second moment of one rollout, class part and all logits",
         statement=(
             "class gradient: p raw, 4 p (1 - p) signed; all logits: ||g||^2/sum_correct prob n raw "
-            "and 4 ||g||^2/(1 - C) signed. The sign helps the one below p = 3/4, and drowns the "
-            "other below p of about (1 - C)/4"
+            "and 4 ||g||^2/(1 - C) signed. The sign helps the one below p = 3/4, and drowns "
+            "the other where 4 sum_correct prob n < 1 - C"
         ),
         tags=(*_TAGS, "variance", "exact", "negative_reward", "raw_reward"),
         source=_DERIVED,
@@ -158,10 +158,10 @@ NEGATIVE_REWARD_CLAIMS: tuple[Claim, ...] = (
         expected_verdict="rejected",
         evidence=(
             "Where answers share what they learn, or wrong answers are endless, a negative reward "
-            "learns about twice as fast as the raw one (P57-curve, P57-take-off). It fails where a "
-            "few wrong answers dominate and success is rarer than about step_size/(4 K): a rollout "
-            "then lowers the log-odds on average (P57-breakdown), and the first success takes of "
-            "order (step_size/p0)^2 rollouts in place of 1/p0 (P57-discovery)."
+            "learns about twice as fast as the raw one (P57-curve, P57-take-off). It fails where "
+            "few (K) wrong answers dominate and success is rarer than step_size (K - 1)/(4 K (K + "
+            "1)), for small steps: a rollout then lowers the log-odds on average (P57-breakdown), "
+            "and the first success takes of order 1/p0^2 rollouts, not 1/p0 (P57-discovery)."
         ),
         axis=Axis("update", at=[float(_RUN["num_updates"])]),
         unit="pass rate",

@@ -67,7 +67,7 @@ def _exact_claim(rule: str) -> Claim:
 
 
 def _sampled_claim(verifier: NoisyVerifier, word: str) -> Claim:
-    log_odds = -0.6
+    log_odds = -2.0
     return Claim(
         id=f"P23-sampled-{word}",
         what=f"class gradient on drawn groups, grpo, {word} verifier",
@@ -85,9 +85,16 @@ def _sampled_claim(verifier: NoisyVerifier, word: str) -> Claim:
                 lambda: drift.predicted_class_gradient("grpo", log_odds, group_size=_GROUP),
             ),
             Mutant("the other sign", lambda: -_predicted("grpo", verifier, log_odds)),
+            Mutant(
+                "J S_8(p)",
+                lambda: (
+                    (verifier.true_positive_rate - verifier.false_positive_rate)
+                    * drift.predicted_class_gradient("grpo", log_odds, group_size=_GROUP)
+                ),
+            ),
         ),
         statistic="z",
-        size={"quick": 20_000, "full": 100_000},
+        size={"quick": 40_000, "full": 200_000},
     )
 
 

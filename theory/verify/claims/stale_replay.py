@@ -58,12 +58,6 @@ def _measure_slower(rng: np.random.Generator, size: int) -> Measurement:
     )
 
 
-def _measure_on_young(rng: np.random.Generator, size: int) -> Measurement:
-    how = {"num_prompts": 128, "num_runs": size}
-    rules = [get_rule("clip"), get_rule("variance_penalty")]
-    return experiment.measure_replay(rng, rules, **_SHORT, **how)
-
-
 STALE_REPLAY_CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="P54-replay",
@@ -103,7 +97,6 @@ STALE_REPLAY_CLAIMS: tuple[Claim, ...] = (
         predicted=_slower_pass_rates,
         experiment=_measure_slower,
         mutants=(
-            Mutant("the clip lags on young data too", experiment=_measure_on_young),
             Mutant(
                 "a penalty four times as strong is faster than the clip too",
                 lambda: _slower_pass_rates(multiplier=2.0),

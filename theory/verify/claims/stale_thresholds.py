@@ -165,7 +165,10 @@ STALE_THRESHOLD_CLAIMS: tuple[Claim, ...] = (
             "towards the reward, however far the policy has moved"
         ),
         tags=("P54", "stale-data", "exact", "variance_penalty"),
-        source="arXiv 2601.03320 (abstract read): stale data is re-weighted instead of discarded",
+        source=(
+            "a reading of the abstract of arXiv 2601.03320 (stale data is weighed, not discarded), "
+            "which does not say how far"
+        ),
         theory=(stale_data.predicted_stale_moments,),
         predicted=_fresh_signs,
         experiment=_measure_signs,
