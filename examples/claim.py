@@ -19,7 +19,15 @@ PASS_RATE, STEP_SIZE = 0.3, 0.5
 
 
 def predicted_rise(kernel: float = 2.0) -> float:
-    """Mean rise of the log-odds in one round."""
+    """Mean rise of the log-odds in one round: step_size * p * (1 - p) * kernel.
+
+    Assumes:
+        Reward 1 for the correct arm and 0 for the others, one rollout.
+
+    Derivation:
+        With probability p the correct arm is drawn, and a score of 1 - p moves the log-odds by
+        step_size * (1 - p) * kernel.
+    """
     return STEP_SIZE * PASS_RATE * (1.0 - PASS_RATE) * kernel
 
 

@@ -58,6 +58,7 @@ def test_a_wheel_holds_packages_and_data_but_no_tests(tmp_path):
         assert f"{package}/py.typed" in names
     assert "llm_bridge/embedded/model/model.safetensors" in names
     assert "llm_bridge/embedded/data/heldout.jsonl" in names
+    assert "theory/verify/recorded/full.json" in names
     assert not [name for name in names if name.startswith("tests")]
 
 

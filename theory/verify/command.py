@@ -155,10 +155,12 @@ def _dry_run(claims: "Sequence[Claim]", arguments: Namespace) -> int:
 
 
 def _verify(claims: "Sequence[Claim]", arguments: Namespace) -> int:
+    import sys
     import time
 
     from tqdm import tqdm
 
+    from banditlab.cli import EXIT_INTERRUPTED
     from banditlab.records import provenance, write_json
     from theory.verify.recorded import recorded_seconds
     from theory.verify.results import format_results
@@ -166,16 +168,22 @@ def _verify(claims: "Sequence[Claim]", arguments: Namespace) -> int:
 
     start = time.perf_counter()
     seconds = recorded_seconds(arguments.budget)
-    with tqdm(total=len(claims), desc="claims", disable=None) as bar:
-        results = verify_claims(
-            claims,
-            budget=arguments.budget,
-            seed=arguments.seed,
-            num_workers=arguments.workers,
-            # The longest first, so that no process waits for one that started last.
-            first=lambda claim: seconds.get(claim.id, float("inf")),
-            on_evidence=lambda claim: bar.update(),
+    try:
+        with tqdm(total=len(claims), desc="claims", disable=None) as bar:
+            results = verify_claims(
+                claims,
+                budget=arguments.budget,
+                seed=arguments.seed,
+                num_workers=arguments.workers,
+                # The longest first, so that no process waits for one that started last.
+                first=lambda claim: seconds.get(claim.id, float("inf")),
+                on_evidence=lambda claim: bar.update(),
+            )
+    except KeyboardInterrupt:
+        print(
+            "verify: interrupted; claims are judged together, so nothing is kept", file=sys.stderr
         )
+        return EXIT_INTERRUPTED
     elapsed = time.perf_counter() - start
     print(format_results(results))
     surprises = [result for result in results if not result.is_as_expected]

@@ -163,3 +163,12 @@ def test_imports_stay_within_their_bounds(module, forbidden):
     code = f"import sys, {module}; sys.exit({forbidden!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupted_run_says_that_nothing_is_kept(made_up, capsys):
+    def interrupt(rng, size):
+        raise KeyboardInterrupt
+
+    made_up(made_up_claim(1.0, 3.0, experiment=interrupt))
+    assert run("--workers", "1") == 130
+    assert "nothing is kept" in capsys.readouterr().err
