@@ -27,6 +27,7 @@ from theory.verify.claims.group_moments import GROUP_MOMENT_CLAIMS
 from theory.verify.claims.group_stuck import GROUP_STUCK_CLAIMS
 from theory.verify.claims.identities import IDENTITY_CLAIMS
 from theory.verify.claims.inner_loop import INNER_LOOP_CLAIMS
+from theory.verify.claims.kernels import KERNEL_CLAIMS
 from theory.verify.claims.learning_curves import CURVE_CLAIMS
 from theory.verify.claims.long_run import LONG_RUN_CLAIMS
 from theory.verify.claims.lumping import LUMPING_CLAIMS
@@ -81,6 +82,7 @@ _TOPICS: tuple[tuple[Claim, ...], ...] = (
     PENALTY_OVERSHOOT_CLAIMS,
     DUAL_ASCENT_CLAIMS,
     PROMPT_BATCH_CLAIMS,
+    KERNEL_CLAIMS,
     SQUEEZING_CLAIMS,
     OFF_POLICY_CLAIMS,
     REFERENCE_TILT_CLAIMS,

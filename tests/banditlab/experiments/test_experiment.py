@@ -18,7 +18,7 @@ from banditlab.reward_laws import Bernoulli, FixedPerArm, Gaussian, NoisyVerifie
 from banditlab.rules import RULES, get_rule
 from banditlab.sequence.problem import rare_prefix, uniform_sequences
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.*ml"))
 ARMS = {"kind": "rare_correct", "log10_arms": 100, "success_prob": 0.1}
 TWO_CLASSES = {"kind": "classes", "mass": [0.1, 0.9], "reward": [1, 0], "log10_count": [0, 9]}
 VERIFIER = {"kind": "noisy_verifier", "true_positive_rate": 0.9, "false_positive_rate": 0.1}

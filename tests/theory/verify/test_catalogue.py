@@ -1,12 +1,14 @@
 """Every claim of the catalogue: well-formed, explained, as expected, and easily upset."""
 
 import argparse
+import importlib
+import pkgutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from theory.verify import run
+from theory.verify import claims, run
 from theory.verify.catalogue import CLAIMS
 from theory.verify.command import verify_command
 from theory.verify.explain import docstring_section, explain_claim
@@ -24,6 +26,17 @@ def test_ids_are_distinct_and_every_entry_has_a_claim():
     assert len(set(IDS)) == len(IDS)
     entries = list(dict.fromkeys(claim.entry for claim in CLAIMS))
     assert entries == [f"P{number}" for number in range(1, 58)]
+
+
+def test_every_claim_of_every_topic_is_listed():
+    written = [
+        claim.id
+        for info in pkgutil.iter_modules(claims.__path__, f"{claims.__name__}.")
+        for name, value in vars(importlib.import_module(info.name)).items()
+        if name.endswith("_CLAIMS") and isinstance(value, tuple)
+        for claim in value
+    ]
+    assert sorted(written) == sorted(IDS)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=IDS)
@@ -82,7 +95,7 @@ def test_a_wrong_constant_in_a_prediction_makes_verify_exit_1(
     if claim.statistic in ("bound", "expected_bound"):
         # A bound is wrong only where it is too small.
         factor = 0.9 * float((evidence.measurement.value / evidence.predicted).max())
-    module = __import__(function.__module__, fromlist=[function.__name__])
+    module = importlib.import_module(function.__module__)
     monkeypatch.setattr(module, function.__name__, _scaled(function, factor))
 
     def judged_again(claim, size, seed):
