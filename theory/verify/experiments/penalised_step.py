@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from banditlab.advantages import raw
 from banditlab.arm_spaces import rare_correct
@@ -14,43 +14,8 @@ from banditlab.problems import BanditProblem
 from banditlab.rounds import step
 from banditlab.rules import get_rule
 from banditlab.softmax import DenseSoftmax
-from banditlab.weights import ratio_variance_weight
+from theory.verify.experiments.penalty_optimum import ascended_ratio
 from theory.verify.measurement import Measurement
-
-_MOST_ASCENT_STEPS = 10_000
-_CONVERGED = 1e-15
-
-
-def penalised_optimum(advantage: np.ndarray, prob: np.ndarray, multiplier: float) -> np.ndarray:
-    """Ratio at the optimum of E_old[ratio A] - multiplier E_old[(ratio - 1)^2], by ascent.
-
-    The gradient on the logits is sum prob weight (e_arm - policy), with banditlab's weight; the
-    steps are natural ones (gradient over policy), which stop at the same place.
-
-    Args:
-        advantage: advantage of each arm, shape [K].
-        prob: old probability of each arm, shape [K].
-        multiplier: price of one unit of ratio variance.
-
-    Returns:
-        The ratio, shape [K].
-
-    Raises:
-        FloatingPointError: the ascent did not converge.
-    """
-    old_log_prob = np.log(prob)
-    log_prob = old_log_prob
-    for _ in range(_MOST_ASCENT_STEPS):
-        weight = ratio_variance_weight(log_prob, old_log_prob, advantage, multiplier=multiplier)
-        ratio = np.exp(log_prob - old_log_prob)
-        gradient = prob * weight - prob * ratio * (prob @ weight)
-        if np.abs(gradient).max() < _CONVERGED * max(1.0, multiplier):
-            return ratio
-        log_prob = log_prob + gradient / (prob * ratio) / (2.0 * multiplier * ratio.max())
-        log_prob = log_prob - logsumexp(log_prob)
-    raise FloatingPointError(
-        f"penalised_optimum: no convergence in {_MOST_ASCENT_STEPS} steps. Raise the multiplier."
-    )
 
 
 def constrained_optimum(
@@ -68,8 +33,12 @@ def constrained_optimum(
     """
     spread = float(advantage.max() - advantage.min())
 
+    def optimum(multiplier: float) -> np.ndarray:
+        rule = get_rule("variance_penalty", multiplier=multiplier)
+        return ascended_ratio(rule, advantage, prob, prob)
+
     def excess(log_multiplier: float) -> float:
-        ratio = penalised_optimum(advantage, prob, float(np.exp(log_multiplier)))
+        ratio = optimum(float(np.exp(log_multiplier)))
         return float(prob @ (ratio - 1.0) ** 2) / bound - 1.0
 
     high = np.log(spread / np.sqrt(bound))
@@ -78,7 +47,7 @@ def constrained_optimum(
         low -= 0.5
     log_multiplier = brentq(excess, low, high, xtol=1e-14, rtol=1e-14)
     multiplier = float(np.exp(log_multiplier))
-    return penalised_optimum(advantage, prob, multiplier), multiplier
+    return optimum(multiplier), multiplier
 
 
 def measure_trust_region(advantage: np.ndarray, prob: np.ndarray, bound: float) -> Measurement:

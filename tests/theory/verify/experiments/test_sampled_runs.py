@@ -9,7 +9,7 @@ from banditlab.optimizers import SGD
 from banditlab.rounds import step
 from banditlab.rules import get_rule
 from theory.verify.experiments.expected_flow import log_odds_of, two_class_logits
-from theory.verify.experiments.penalised_step import constrained_optimum, penalised_optimum
+from theory.verify.experiments.penalised_step import constrained_optimum
 from theory.verify.experiments.sampled_runs import _successes_of_a_group_with_one, take_off_rollouts
 
 
@@ -68,16 +68,8 @@ def test_two_class_logits_have_their_log_odds():
         assert log_odds_of(two_class_logits(log_odds)) == pytest.approx(log_odds, abs=1e-12)
 
 
-def test_ascent_stops_at_the_optimum_and_the_bound_is_met():
+def test_the_bound_of_the_constrained_optimum_is_met():
     advantage, prob = np.array([1.0, 0.0, -0.5]), np.array([0.2, 0.5, 0.3])
-    ratio = penalised_optimum(advantage, prob, 2.0)
-    np.testing.assert_allclose(ratio, 1.0 + (advantage - prob @ advantage) / 4.0, rtol=1e-12)
     ratio, multiplier = constrained_optimum(advantage, prob, 0.03)
     assert prob @ (ratio - 1.0) ** 2 == pytest.approx(0.03, rel=1e-10)
     assert multiplier > 0.0
-
-
-def test_ascent_that_does_not_converge_is_said(monkeypatch):
-    monkeypatch.setattr("theory.verify.experiments.penalised_step._MOST_ASCENT_STEPS", 3)
-    with pytest.raises(FloatingPointError, match="no convergence in 3 steps"):
-        penalised_optimum(np.array([1.0, 0.0]), np.array([0.2, 0.8]), 1.0)
