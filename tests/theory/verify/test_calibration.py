@@ -53,8 +53,10 @@ def test_p_values_are_those_of_a_quarter_of_the_quick_size():
 
 
 def test_only_sampled_equalities_that_hold_are_calibrated():
-    chosen = calibrated_claims([made_up_claim(1.0, 3.0), sampled_claim()])
-    assert [claim.statistic for claim in chosen] == ["z"]
+    known = sampled_claim(id="P0-known", expected_verdict="rejected", evidence="it is 2")
+    bound = sampled_claim(id="P0-bound", statistic="expected_bound")
+    chosen = calibrated_claims([made_up_claim(1.0, 3.0), sampled_claim(id="P0-z"), known, bound])
+    assert [claim.id for claim in chosen] == ["P0-z"]
     assert len(calibrated_claims(CLAIMS)) >= 9
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 
@@ -97,6 +98,9 @@ def test_the_table_tells_bounds_errors_and_sides(made_up, capsys):
     for words in ("fills 0.05", "(powerless)", "fills 0.9", "diff 2.0e+00 >= 0.1", " % "):
         assert words in rows
     assert rows.count("(powerless)") == 1
+    # 400 runs of spread .1 about 1: 2 * 3.29 standard errors of .005.
+    found = float(re.search(r"([0-9.]+) % +[0-9.]+\n", rows)[1])
+    assert found == pytest.approx(3.3, rel=0.15)
     assert max(len(line) for line in rows.splitlines()[:-1]) < 200
 
 

@@ -48,6 +48,15 @@ def test_a_mutated_rule_is_run_and_compared_with_the_right_prediction():
 @pytest.mark.parametrize(
     ("measured", "verdict", "tightness"), [(0.9, "holds", 0.9), (1.1, "rejected", 1.1)]
 )
+def test_a_mutated_rule_has_randomness_of_its_own():
+    def measure(rng, size):
+        return Measurement.mean_of_runs(rng.random(size))
+
+    claim = sampled_claim(experiment=measure, mutants=(Mutant("the same", experiment=measure),))
+    evidence = gather_evidence(claim, size=50, seed=0)
+    assert evidence.measurement.value != evidence.mutants[0][1].value
+
+
 def test_a_bound_holds_below_and_tells_how_far_it_is_filled(measured, verdict, tightness):
     changes = {"statistic": "bound", "tolerance": 1e-12, "mutant_tolerance": 1e-3}
     result = verify_one(made_up_claim(measured, 0.5, **changes))
