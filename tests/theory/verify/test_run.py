@@ -45,9 +45,6 @@ def test_a_mutated_rule_is_run_and_compared_with_the_right_prediction():
     assert result.mutants[0].statistic == 2.0
 
 
-@pytest.mark.parametrize(
-    ("measured", "verdict", "tightness"), [(0.9, "holds", 0.9), (1.1, "rejected", 1.1)]
-)
 def test_a_mutated_rule_has_randomness_of_its_own():
     def measure(rng, size):
         return Measurement.mean_of_runs(rng.random(size))
@@ -57,6 +54,9 @@ def test_a_mutated_rule_has_randomness_of_its_own():
     assert evidence.measurement.value != evidence.mutants[0][1].value
 
 
+@pytest.mark.parametrize(
+    ("measured", "verdict", "tightness"), [(0.9, "holds", 0.9), (1.1, "rejected", 1.1)]
+)
 def test_a_bound_holds_below_and_tells_how_far_it_is_filled(measured, verdict, tightness):
     changes = {"statistic": "bound", "tolerance": 1e-12, "mutant_tolerance": 1e-3}
     result = verify_one(made_up_claim(measured, 0.5, **changes))
