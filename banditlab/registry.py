@@ -1,4 +1,4 @@
-"""Every update rule by name: `RULES`, a literal, and the look-up in it."""
+"""Every update rule of banditlab by name: `RULES`, a literal."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -23,7 +23,6 @@ from banditlab.stateful_advantages import (
     running_mean_state,
 )
 from banditlab.update_rule import UpdateRule
-from banditlab.validation import require_known
 from banditlab.weights import (
     cispo_weight,
     clipped_weight,
@@ -224,20 +223,3 @@ RULES: Mapping[str, UpdateRule] = MappingProxyType(
         ),
     }
 )
-
-
-def get_rule(name: str, **hyper: float) -> UpdateRule:
-    """Look a rule up by name, with other hyperparameters where given.
-
-    Args:
-        name: a key of `RULES`.
-        **hyper: hyperparameters to replace.
-
-    Returns:
-        The rule.
-
-    Raises:
-        ValueError: the rule or the hyperparameter is unknown.
-    """
-    require_known("get_rule", "name", name, RULES, "rule")
-    return RULES[name].with_hyper(**hyper)

@@ -16,8 +16,9 @@ Shapes: [*, G], the group (rollouts of one prompt) last; [*, H], what is remembe
 
 from typing import Any
 
+from banditlab.find import get_rule
 from banditlab.reference import kl_estimate, reference_weight
-from banditlab.registry import RULES, get_rule
+from banditlab.registry import RULES
 from banditlab.update_rule import UpdateRule
 from banditlab.validation import require, require_equal_shapes
 

@@ -125,8 +125,9 @@ def _run(arguments: Namespace) -> int:
     from llm_bridge.estimate import estimate_run
     from llm_bridge.train import SUMMARY_FILE, train
 
-    model = Path(config.model).name
-    default_out = Path("runs") / "train" / f"{model}-{config.rule}-{config.seed}"
+    # A rule's file stands for its path, whose slashes would make folders.
+    model, rule = Path(config.model).name, Path(config.rule).name.replace(":", "-")
+    default_out = Path("runs") / "train" / f"{model}-{rule}-{config.seed}"
     out = given.get("out", default_out)
     if given.get("dry_run"):
         estimate = estimate_run(config)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from banditlab.levels import LEVELS
+from banditlab.references import file_digest
 from banditlab.rules import UpdateRule, get_rule, group_advantage, score_weight
 from banditlab.validation import require, require_finite_number, require_known
 from llm_bridge.tasks import EMBEDDED, PROMPT_FORMATS
@@ -74,7 +75,7 @@ class TrainConfig:
         split: split trained on; by default the dataset's only one, or "train".
         eval_dataset: dataset of the held-out prompts; by default the one trained on.
         eval_split: its split; by default "heldout", "test" or "validation", whichever there is.
-        rule: name of the update rule.
+        rule: name of the update rule, or package.module:object or path/to/file.py:object.
         hyper: hyperparameters of the rule that differ from its defaults.
         num_prompts: prompts of an update.
         group_size: rollouts of a prompt.
@@ -99,6 +100,8 @@ class TrainConfig:
         prompt_format: "embedded" or "instruction"; by default "embedded" where the model or the
             dataset is the embedded one.
         device: torch device.
+        rule_sha256: first digits of the SHA-256 of a rule's file; taken by itself, and where it
+            is given, the file must be that one.
     """
 
     model: str = EMBEDDED
@@ -128,11 +131,23 @@ class TrainConfig:
     answer_column: str = "answer"
     prompt_format: str | None = None
     device: str = "cpu"
+    rule_sha256: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hyper", dict(self.hyper))
         rule = self.update_rule
         _require_runnable(rule)
+        object.__setattr__(self, "rule", rule.name)
+        digest = file_digest(rule.name)
+        require(
+            self.rule_sha256 in (None, digest),
+            "TrainConfig",
+            "rule_sha256",
+            f"that of the rule's file, {digest}",
+            self.rule_sha256,
+            f"{rule.name} has changed since; leave it out to take the file as it is now",
+        )
+        object.__setattr__(self, "rule_sha256", digest)
         for name, remedy in _COUNTS.items():
             value = getattr(self, name)
             if name in _OPTIONAL_COUNTS and value is None:
@@ -195,4 +210,7 @@ class TrainConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON can write it."""
-        return asdict(self)
+        values = asdict(self)
+        if self.rule_sha256 is None:
+            del values["rule_sha256"]
+        return values

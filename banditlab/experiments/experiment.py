@@ -16,10 +16,11 @@ from banditlab.experiments.overrides import with_changes
 from banditlab.experiments.problem_tables import SEQUENCE_KINDS, build_problem, read_problem
 from banditlab.experiments.settings import Place, read_arguments, read_value, require_table
 from banditlab.experiments.table_files import read_tables
+from banditlab.find import find_update_rule
 from banditlab.metrics import LARGEST_COUNT, METRICS
 from banditlab.optimizers import OPTIMIZERS
 from banditlab.reference import ReferenceTerm
-from banditlab.registry import RULES
+from banditlab.references import file_digest
 from banditlab.update_rule import UpdateRule
 from banditlab.validation import require, require_known
 
@@ -61,7 +62,8 @@ class Experiment:
         Args:
             tables: table -> key -> value, as a file holds them.
             source: name of the file, for errors.
-            folder: folder that paths of CSV files are relative to; the present one by default.
+            folder: folder that paths of CSV files are relative to, and that of a rule's file
+                which is not found from the present one; the present one by default.
 
         Returns:
             The experiment.
@@ -69,6 +71,7 @@ class Experiment:
         Raises:
             TypeError: a value is of the wrong kind.
             ValueError: a key is unknown or missing.
+            ModuleNotFoundError: a rule's module is not installed.
             OSError: a CSV file cannot be read.
 
         Examples:
@@ -94,7 +97,7 @@ class Experiment:
         is_sequence = problem["kind"] in SEQUENCE_KINDS
         return cls(
             problem=problem,
-            rule=_rule_table(_build_rule(given["rule"], place / "rule")),
+            rule=_rule_table(_build_rule(given["rule"], place / "rule", folder)),
             optimizer=_read_optimizer(given["optimizer"], place / "optimizer"),
             run=_read_run(given["run"], place / "run", is_sequence),
             source=source,
@@ -179,15 +182,16 @@ def _require_size(problem: Problem, config: SimulationConfig, place: Place) -> N
     )
 
 
-def _build_rule(table: Mapping[str, Any], place: Place) -> UpdateRule:
+def _build_rule(table: Mapping[str, Any], place: Place, folder: Path | None = None) -> UpdateRule:
     source = place.source
     require("name" in table, source, "rule.name", "given", "nothing", "See `banditlab rules`")
-    require_known(source, "rule.name", table["name"], RULES, "rule")
-    rule = RULES[table["name"]]
+    name = read_value(table["name"], str, place / "name")
+    rule = find_update_rule(name, folder=folder, asked=(source, "rule.name"))
+    _require_same_file(rule, table.get("sha256"), source)
     tables = ("reference",) if rule.dual is None else ("reference", "dual")
     hyper = {}
     for key, value in table.items():
-        if key == "name" or key in tables:
+        if key in ("name", "sha256") or key in tables:
             continue
         known = [*rule.hyper, "extra_rollouts", *(tables if isinstance(value, Mapping) else ())]
         kind = f"hyperparameter of {rule.name}"
@@ -203,6 +207,18 @@ def _build_rule(table: Mapping[str, Any], place: Place) -> UpdateRule:
         term = _updated(ReferenceTerm, present, table["reference"], place / "reference")
         rule = rule.with_reference(term)
     return rule
+
+
+def _require_same_file(rule: UpdateRule, digest: str | None, source: str) -> None:
+    """Refuse the file of a rule that has changed since the digest was taken of it."""
+    require(
+        digest is None or digest == file_digest(rule.name),
+        source,
+        "rule.sha256",
+        f"that of the rule's file, {file_digest(rule.name)}",
+        digest,
+        f"{rule.name} has changed since; leave sha256 out to take it as it is now",
+    )
 
 
 def _updated(kind: type, present: Mapping[str, Any], table: Any, place: Place) -> Any:
@@ -222,6 +238,8 @@ def _rule_table(rule: UpdateRule) -> dict[str, Any]:
         table["dual"] = asdict(rule.dual)
     if rule.reference is not None:
         table["reference"] = rule.reference.as_dict()
+    if (digest := file_digest(rule.name)) is not None:
+        table["sha256"] = digest
     return table
 
 
