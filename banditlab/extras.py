@@ -12,7 +12,8 @@ EXTRA_OF = {
     "dask": "cluster",
     "distributed": "cluster",
     "mabwiser": "bench",
-    "pytest": "test",
+    "hypothesis": "testing",
+    "pytest": "testing",
 }
 """Module -> extra."""
 
@@ -21,7 +22,8 @@ SIGN_OF = {
     "figures": "matplotlib",
     "cluster": "distributed",
     "bench": "mabwiser",
-    "test": "pytest",
+    "testing": "hypothesis",
+    "test": "array_api_strict",
 }
 """Extra -> the module that tells whether it is installed."""
 

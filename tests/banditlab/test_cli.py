@@ -11,7 +11,7 @@ import pytest
 from banditlab.cli import main
 from banditlab.rules import RULES
 
-COMMANDS = ("compare", "train", "simulate", "sweep", "verify", "rules", "env")
+COMMANDS = ("compare", "train", "simulate", "sweep", "verify", "rules", "check", "env")
 
 
 def test_help_names_every_command(capsys):
@@ -29,14 +29,18 @@ def test_each_command_teaches_with_an_example(name, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], *([name, "--help"] for name in ("train", "compare", "simulate", "sweep"))]
+    "words",
+    [
+        ["--help"],
+        *([name, "--help"] for name in ("train", "compare", "simulate", "sweep", "check")),
+    ],
 )
 def test_help_loads_no_heavy_library(words):
     code = (
         "import sys\nfrom banditlab.cli import main\n"
         f"try: main({words!r})\nexcept SystemExit: pass\n"
         "heavy = {'torch', 'transformers', 'datasets', 'matplotlib', 'scipy', 'joblib', "
-        "'distributed', 'yaml'}\n"
+        "'distributed', 'yaml', 'hypothesis'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -114,7 +118,7 @@ def test_a_sweep_on_a_cluster_without_dask_is_answered_with_the_extra(tmp_path):
 def test_env_names_every_extra(capsys):
     assert main(["env", "--json"]) == 0
     extras = json.loads(capsys.readouterr().out)["extras"]
-    assert set(extras) == {"llm", "figures", "cluster", "bench", "test"}
+    assert set(extras) == {"llm", "figures", "cluster", "bench", "testing", "test"}
 
 
 @pytest.mark.parametrize(
