@@ -16,14 +16,14 @@ from typing import Any, Self
 import numpy as np
 from pebble import ProcessExpired, ProcessPool
 
-from banditlab.validation import require, require_finite_number
-from llm_bridge.answers import final_answer
+from banditlab.validation import require, require_finite_number, require_known
+from llm_bridge.answers import ANSWER_FORMS, comparable_pair
 
 _CHUNK_PAIRS = 64
 _STARTUP_SECONDS = 30.0
 
 Pair = tuple[str, str]
-"""Final answer of the completion, gold answer."""
+"""Final answer of the completion, gold answer, as `comparable_pair` spells them."""
 
 
 @lru_cache(maxsize=4096)
@@ -74,6 +74,7 @@ class Grader:
 
     Attributes:
         time_limit: seconds one grade may take.
+        form: where the final answer of a completion stands, one of `ANSWER_FORMS`.
         num_timeouts: completions graded wrong because the comparison took longer or ended the
             worker, counted each time such a completion is met.
         num_graded_pairs: distinct pairs graded so far.
@@ -84,7 +85,8 @@ class Grader:
         array([1., 0.])
     """
 
-    def __init__(self, *, time_limit: float = 5.0) -> None:
+    def __init__(self, *, time_limit: float = 5.0, form: str = "mark") -> None:
+        require_known("Grader", "form", form, ANSWER_FORMS, "form of final answers")
         require_finite_number(
             "Grader",
             "time_limit",
@@ -94,6 +96,7 @@ class Grader:
             remedy="A grade takes milliseconds; 5 seconds leave room on a busy machine",
         )
         self.time_limit = float(time_limit)
+        self.form = form
         self.num_timeouts = 0
         self._is_correct: dict[Pair, bool] = {}
         self._timed_out: set[Pair] = set()
@@ -108,7 +111,7 @@ class Grader:
         """Reward of each completion.
 
         Args:
-            completions: N texts; the final answer is what stands after the last "####".
+            completions: N texts; without a final answer in the grader's form they are wrong.
             golds: N gold answers.
 
         Returns:
@@ -127,7 +130,7 @@ class Grader:
             "Give one gold answer per completion",
         )
         pairs = [
-            None if (answer := final_answer(text)) is None else (answer, gold)
+            comparable_pair(text, gold, self.form)
             for text, gold in zip(completions, golds, strict=True)
         ]
         self._learn({pair: None for pair in pairs if pair is not None})

@@ -1,32 +1,31 @@
-"""Tasks: questions with gold answers, in GSM8K's row format, and the prompts made of them.
+"""Tasks: questions with gold answers, and the prompts made of them.
 
-A row holds a question and a worked answer whose last line is "#### " and the final answer. Rows
-come from the embedded corpus, a local file or folder, or the hub, always through `datasets`.
+Rows come from `rows`, what is asked and taken for right from `task_definitions`.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from banditlab.validation import require, require_known, requirement_error
-from llm_bridge.answers import ANSWER_MARK, final_answer
-from llm_bridge.hub import hub_offline, is_hub_reachable, is_path_like
+from llm_bridge.rows import EMBEDDED, default_eval_split, read_column, read_rows
+from llm_bridge.task_definitions import Messages, Row, TaskDefinition, find_task
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EMBEDDED = "embedded"
+__all__ = [
+    "DEFAULT_TASK",
+    "EMBEDDED",
+    "PROMPT_FORMATS",
+    "Task",
+    "default_eval_split",
+    "encode_prompts",
+    "load_task",
+]
+
+DEFAULT_TASK = "gsm8k"
 PROMPT_FORMATS = ("embedded", "instruction")
-_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
-_EVAL_SPLITS = ("heldout", "test", "validation")
-_INSTRUCTION = (
-    "{question}\n\nReason step by step. Then write the final answer, a number alone, on a last "
-    f'line of its own after "{ANSWER_MARK} ".\n'
-)
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Task:
         prompts: P prompts, formatted.
         has_special_tokens: whether the prompts spell out the tokenizer's special tokens, as a
             chat template does.
+        rows: the P rows, where a reward function wants them; empty otherwise.
     """
 
     name: str
@@ -47,155 +47,113 @@ class Task:
     answers: tuple[str, ...]
     prompts: tuple[str, ...]
     has_special_tokens: bool = False
+    rows: tuple[Row, ...] = ()
 
     def __len__(self) -> int:
         return len(self.questions)
 
+    @property
+    def targets(self) -> Sequence[Any]:
+        """What a grader gets beside a completion: the row where rows are kept, else the gold."""
+        return self.rows or self.answers
 
-def _read(dataset: str, function: str, *arguments: Any, **options: Any) -> Any:
-    """Call a function of the datasets library, quietly, its errors put into one sentence."""
-    import datasets
+    def first(self, count: int) -> "Task":
+        """The first questions alone.
 
-    had_bars = not datasets.utils.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
+        Args:
+            count: how many, at the most.
+
+        Returns:
+            A task of at most that many questions.
+        """
+        fields = ("questions", "answers", "prompts", "rows")
+        return replace(self, **{name: getattr(self, name)[:count] for name in fields})
+
+
+def _mapped_rows(
+    rows: "Dataset",
+    definition: TaskDefinition,
+    columns: Mapping[str, str | None],
+    is_answer_needed: bool,
+) -> list[dict[str, Any]]:
+    """Rows as dictionaries, under the column names that the definition reads."""
+    mapped: dict[str, list[Any]] = {}
+    for argument, column in columns.items():
+        read = getattr(definition, argument)
+        require(
+            read is not None or column is None,
+            "load_task",
+            argument,
+            f"left out, since the task {definition.name} reads its rows as it likes",
+            repr(column),
+            f"Leave --{argument.replace('_', '-')} out",
+        )
+        is_optional = argument == "answer_column" and not is_answer_needed and column is None
+        if read is not None and not (is_optional and read not in rows.column_names):
+            mapped[read] = read_column(rows, column or read, argument)
+    return [
+        {**row, **{name: values[place] for name, values in mapped.items()}}
+        for place, row in enumerate(rows)
+    ]
+
+
+def _of_row(read: Callable[[Row], Any], row: Row, place: int, task: str) -> Any:
     try:
-        return getattr(datasets, function)(*arguments, **options)
-    except (datasets.exceptions.DatasetsError, FileNotFoundError, ValueError, IndexError) as error:
-        # A saved dataset without rows is answered with an IndexError.
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        return read(row)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise requirement_error(
             "load_task",
             "dataset",
-            "a dataset with rows that the datasets library can read",
-            f"{dataset!r} ({reason.strip()})",
-            "Check that it opens with datasets.load_dataset",
+            f"of rows that the task {task} can read",
+            f"row {place} (counted from 0) with the fields {', '.join(row)}, on which it raises "
+            f"{type(error).__name__}: {error}",
+            "Map the columns with --question-column and --answer-column, or name another --task",
         ) from error
-    finally:
-        if had_bars:
-            datasets.enable_progress_bars()
 
 
-def _read_local(dataset: str) -> Mapping[str, "Dataset"]:
-    path = Path(dataset).expanduser()
-    require(
-        path.exists(),
-        "load_task",
-        "dataset",
-        "an existing file or folder, or a name on the hub",
-        repr(dataset),
-        "Check the path",
-    )
-    if path.is_dir():
-        if (path / "dataset_dict.json").exists():
-            return _read(dataset, "load_from_disk", str(path))
-        if (path / "state.json").exists():
-            return {"train": _read(dataset, "load_from_disk", str(path))}
-        return _read(dataset, "load_dataset", str(path))
-    builder = _BUILDERS.get(path.suffix.lower())
-    if builder is None:
+def _gold_answer(definition: TaskDefinition, row: Row, place: int) -> str:
+    gold = _of_row(definition.answer, row, place, definition.name)
+    if gold is None or not str(gold).strip():
+        shown = str(row.get(definition.answer_column or "", dict(row)))[:80]
         raise requirement_error(
             "load_task",
             "dataset",
-            f"a file in one of the formats {', '.join(_BUILDERS)}",
-            repr(dataset),
-            "Convert it, or give a folder saved by the datasets library",
+            f"of rows with {definition.missing}",
+            f"row {place} (counted from 0) with the answer {shown!r}",
+            "Repair the row, name the column with --answer-column, or the format with --task",
         )
-    return _read(dataset, "load_dataset", builder, data_files=str(path))
+    return str(gold)
 
 
-def _read_hub(dataset: str) -> Mapping[str, "Dataset"]:
-    name, _, config_name = dataset.partition(":")
-    with nullcontext() if is_hub_reachable() else hub_offline():
-        try:
-            return _read(dataset, "load_dataset", name, config_name or None)
-        except ConnectionError as error:
-            raise requirement_error(
-                "load_task",
-                "dataset",
-                "in the local cache, since the Hugging Face hub cannot be reached",
-                f"{dataset!r}, which is no file here either",
-                "Without network, pass a local file or folder with --dataset PATH",
-            ) from error
-
-
-def _load_splits(dataset: str) -> Mapping[str, "Dataset"]:
-    if dataset == EMBEDDED:
-        from llm_bridge.embedded import HELDOUT_FILE, TRAIN_FILE
-
-        files = {"train": str(TRAIN_FILE), "heldout": str(HELDOUT_FILE)}
-        return _read(dataset, "load_dataset", "json", data_files=files)
-    if is_path_like(dataset) or Path(dataset).suffix in _BUILDERS:
-        return _read_local(dataset)
-    return _read_hub(dataset)
-
-
-def default_eval_split(dataset: str, split: str | None) -> str | None:
-    """Split to evaluate on where none is named.
-
-    Args:
-        dataset: as in `load_task`.
-        split: the split trained on, None for the default one.
-
-    Returns:
-        "heldout", "test" or "validation", the first that the dataset has beside the split
-        trained on; None if it has none of them.
-
-    Raises:
-        ValueError: the dataset cannot be read.
-    """
-    splits = _load_splits(dataset)
-    trained = _choose_split(splits, split)
-    return next((name for name in _EVAL_SPLITS if name in splits and name != trained), None)
-
-
-def _choose_split(splits: Mapping[str, Any], split: str | None) -> str:
-    names = list(splits)
-    if split is None:
-        split = names[0] if len(names) == 1 else "train"
-    require_known("load_task", "split", split, names, "split of the dataset")
-    return split
-
-
-def _read_column(rows: "Dataset", column: str, argument: str) -> list[str]:
-    require(
-        column in rows.column_names,
-        "load_task",
-        argument,
-        f"one of the dataset's columns, {', '.join(rows.column_names)}",
-        repr(column),
-        f"Name it with --{argument.replace('_', '-')}",
-    )
-    return [str(value) for value in rows[column]]
-
-
-def _gold_answer(text: str, row: int) -> str:
-    gold = final_answer(text)
-    if gold is None:
-        raise requirement_error(
-            "load_task",
-            "dataset",
-            f'of rows whose answer ends with "{ANSWER_MARK}" and the final answer',
-            f"row {row} (counted from 0) with the answer {text[:80]!r}",
-            f'Append "{ANSWER_MARK} " and the final answer to each answer',
-        )
-    return gold
+def _text(question: str | Messages) -> str:
+    """A question as plain text: messages stand below each other."""
+    if isinstance(question, str):
+        return question
+    return "\n\n".join(message["content"] for message in question)
 
 
 def _prompt_formatter(
-    prompt_format: str, tokenizer: Any | None
-) -> tuple[Callable[[str], str], bool]:
+    definition: TaskDefinition, prompt_format: str, tokenizer: Any | None
+) -> tuple[Callable[[str | Messages], str], bool]:
+    """How a question becomes a prompt, and whether that spells out special tokens."""
     if prompt_format == EMBEDDED:
         from llm_bridge.embedded.corpus import format_prompt
 
-        return format_prompt, False
-    if getattr(tokenizer, "chat_template", None) is None:
-        return lambda question: _INSTRUCTION.format(question=question.strip()), False
+        return lambda question: format_prompt(_text(question)), False
 
-    def chat(question: str) -> str:
-        content = _INSTRUCTION.format(question=question.strip()).strip()
-        return tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
+    def instruct(question: str) -> str:
+        return definition.instruction.format(question=question.strip())
+
+    if getattr(tokenizer, "chat_template", None) is None:
+        return lambda question: instruct(_text(question)) + "\n", False
+
+    def chat(question: str | Messages) -> str:
+        if isinstance(question, str):
+            messages = [{"role": "user", "content": instruct(question)}]
+        else:
+            last = {**question[-1], "content": instruct(question[-1]["content"])}
+            messages = [*question[:-1], last]
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
     return chat, True
 
@@ -203,28 +161,35 @@ def _prompt_formatter(
 def load_task(
     dataset: str,
     *,
+    task: str = DEFAULT_TASK,
     split: str | None = None,
     take: int | None = None,
     shuffle_seed: int | None = None,
+    row: int | None = None,
     tokenizer: Any | None = None,
     prompt_format: str | None = None,
-    question_column: str = "question",
-    answer_column: str = "answer",
+    question_column: str | None = None,
+    answer_column: str | None = None,
+    has_reward_function: bool = False,
 ) -> Task:
     """Load questions, gold answers and prompts.
 
     Args:
-        dataset: "embedded"; a .jsonl, .json, .parquet or .csv file; a folder of such files or one
-            saved by the datasets library; or a hub name, OWNER/NAME or OWNER/NAME:CONFIGURATION.
+        dataset: "embedded"; a .jsonl, .json, .parquet, .csv or .arrow file; a folder of such
+            files or one saved by the datasets library; or a hub name, OWNER/NAME or
+            OWNER/NAME:CONFIGURATION.
+        task: definition of questions and answers, as in `find_task`.
         split: split of the dataset; by default its only one, or "train".
         take: number of rows to keep, after shuffling; all by default.
         shuffle_seed: shuffles the rows; None keeps their order.
+        row: keep this row alone, counted from 0 in the order of the file.
         tokenizer: tokenizer whose chat template, if it has one, wraps the instruction.
         prompt_format: "embedded" (the question on a line, as the embedded model learned it) or
-            "instruction" (the question and what to write); by default "embedded" for the
+            "instruction" (what the task's definition asks); by default "embedded" for the
             embedded dataset, else "instruction".
-        question_column: column of the questions.
-        answer_column: column of the answers; gold is what stands after the last "####".
+        question_column: column of the questions; by default the definition's own.
+        answer_column: column of the answers; by default the definition's own.
+        has_reward_function: keep the rows, and do not ask them for a gold answer.
 
     Returns:
         The task.
@@ -235,39 +200,27 @@ def load_task(
     if prompt_format is None:
         prompt_format = EMBEDDED if dataset == EMBEDDED else "instruction"
     require_known("load_task", "prompt_format", prompt_format, PROMPT_FORMATS, "prompt format")
-    splits = _load_splits(dataset)
-    split = _choose_split(splits, split)
-    rows = splits[split]
-    num_rows = len(rows)
-    require(
-        num_rows > 0,
-        "load_task",
-        "dataset",
-        "not empty",
-        f"0 rows in {dataset!r}",
-        "Check the file",
+    definition = find_task(task)
+    name, data, places = read_rows(
+        dataset, split=split, take=take, shuffle_seed=shuffle_seed, row=row
     )
-    if shuffle_seed is not None:
-        rows = rows.select(np.random.default_rng(shuffle_seed).permutation(num_rows))
-    if take is not None:
-        require(
-            1 <= take <= num_rows,
-            "load_task",
-            "take",
-            f"from 1 to the {num_rows} rows of the split",
-            take,
-            "Leave --take out to use all rows",
-        )
-        rows = rows.select(range(take))
-    questions = _read_column(rows, question_column, "question_column")
-    answers = _read_column(rows, answer_column, "answer_column")
-    format_question, has_special_tokens = _prompt_formatter(prompt_format, tokenizer)
+    columns = {"question_column": question_column, "answer_column": answer_column}
+    rows = _mapped_rows(data, definition, columns, not has_reward_function)
+    placed = [(int(place), fields) for place, fields in zip(places, rows, strict=True)]
+    questions = [
+        _of_row(definition.question, fields, place, definition.name) for place, fields in placed
+    ]
+    answers: list[str] = [""] * len(rows)
+    if not has_reward_function:
+        answers = [_gold_answer(definition, fields, place) for place, fields in placed]
+    format_question, has_special_tokens = _prompt_formatter(definition, prompt_format, tokenizer)
     return Task(
-        name=f"{Path(dataset).name if is_path_like(dataset) else dataset}/{split}",
-        questions=tuple(questions),
-        answers=tuple(_gold_answer(text, row) for row, text in enumerate(answers)),
+        name=name,
+        questions=tuple(_text(question) for question in questions),
+        answers=tuple(answers),
         prompts=tuple(format_question(question) for question in questions),
         has_special_tokens=has_special_tokens,
+        rows=tuple(rows) if has_reward_function else (),
     )
 
 

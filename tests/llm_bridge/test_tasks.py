@@ -6,7 +6,7 @@ import datasets
 import pytest
 from huggingface_hub import constants
 
-from llm_bridge import hub, tasks
+from llm_bridge import hub, rows
 from llm_bridge.tasks import default_eval_split, encode_prompts, load_task
 from tests.llm_bridge.small_model import CHAT_TEMPLATE, ROWS_FILE, make_tokenizer
 
@@ -25,22 +25,27 @@ def test_gold_is_what_stands_after_the_mark_without_commas():
     assert len(task) == len(task.prompts) == 8
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet", "saved", "saved_dict", "dir"])
+@pytest.mark.parametrize(
+    "form", ["json", "jsonl", "csv", "parquet", "arrow", "saved", "saved_dict", "dir"]
+)
 def test_every_format_of_a_local_dataset_gives_the_same_task(form, tmp_path):
-    rows = [json.loads(line) for line in ROWS_FILE.read_text().splitlines()]
-    data = datasets.Dataset.from_list(rows)
+    lines = [json.loads(line) for line in ROWS_FILE.read_text().splitlines()]
+    data = datasets.Dataset.from_list(lines)
     path = tmp_path / f"rows.{form}"
     if form == "json":
-        path.write_text(json.dumps(rows))
+        path.write_text(json.dumps(lines))
     elif form in ("jsonl", "dir"):
         path = path if form == "jsonl" else tmp_path / "folder" / "test.jsonl"
         path.parent.mkdir(exist_ok=True)
-        write_rows(path, rows)
+        write_rows(path, lines)
         path = path if form == "jsonl" else path.parent
     elif form == "csv":
         data.to_csv(path)
     elif form == "parquet":
         data.to_parquet(path)
+    elif form == "arrow":
+        data.save_to_disk(tmp_path / "folder")
+        (path,) = (tmp_path / "folder").glob("*.arrow")
     elif form == "saved":
         data.save_to_disk(path)
     else:
@@ -74,9 +79,51 @@ def test_columns_can_be_named_and_a_missing_one_is_answered_with_those_present(t
 
 
 def test_a_row_without_mark_is_named(tmp_path):
-    rows = [{"question": "a", "answer": "#### 1"}, {"question": "b", "answer": "it is 2"}]
-    with pytest.raises(ValueError, match=r"row 1 \(counted from 0\) with the answer 'it is 2'"):
-        load_task(write_rows(tmp_path / "rows.jsonl", rows))
+    lines = [{"question": "a", "answer": "#### 1"}, {"question": "b", "answer": "it is 2"}]
+    path = write_rows(tmp_path / "rows.jsonl", lines)
+    for options in ({}, {"shuffle_seed": 0}, {"row": 1}):
+        with pytest.raises(ValueError, match=r"row 1 \(counted from 0\) with the answer 'it is 2'"):
+            load_task(path, **options)
+
+
+def test_a_chosen_row_is_the_one_prompt_of_the_task():
+    everything = load_task(str(ROWS_FILE))
+    chosen = load_task(str(ROWS_FILE), row=5)
+    assert chosen.questions == everything.questions[5:6]
+    assert (chosen.answers, chosen.name) == (("683",), "rows.jsonl/train[5]")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"row": 8}, "`row` must be from 0 to 7, the last row of the split, got 8"),
+        ({"row": -1}, "`row` must be from 0 to 7, the last row of the split, got -1"),
+        ({"row": 1, "take": 2}, "`row` must be given without take and shuffle_seed"),
+        ({"row": 1, "shuffle_seed": 0}, "`row` must be given without take and shuffle_seed"),
+    ],
+)
+def test_an_impossible_row_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        load_task(str(ROWS_FILE), **options)
+
+
+def test_rows_are_kept_for_a_reward_function_and_need_no_answer_then(tmp_path):
+    path = write_rows(tmp_path / "rows.jsonl", [{"q": "a", "level": 3}, {"q": "b", "level": 4}])
+    task = load_task(path, question_column="q", has_reward_function=True)
+    assert (
+        task.targets
+        == task.rows
+        == (
+            {"q": "a", "level": 3, "question": "a"},
+            {"q": "b", "level": 4, "question": "b"},
+        )
+    )
+    assert task.first(1).targets == task.rows[:1]
+    with pytest.raises(ValueError, match="`answer_column` must be one of the dataset's columns"):
+        load_task(path, question_column="q")
+    plain = load_task(str(ROWS_FILE))
+    assert plain.targets == plain.answers
+    assert plain.first(3) == load_task(str(ROWS_FILE), take=3)
 
 
 def test_an_empty_dataset_is_refused(tmp_path, monkeypatch):
@@ -129,7 +176,7 @@ def test_the_embedded_task_has_two_splits_and_the_prompt_its_model_learned():
     assert not set(trained.questions) & set(heldout.questions)
     assert default_eval_split("embedded", None) == "heldout"
     asked = load_task("embedded", take=1, prompt_format="instruction")
-    assert asked.prompts[0].startswith(trained.questions[0].strip() + "\n\n")
+    assert asked.prompts[0].startswith(trained.questions[0].strip() + " Let's think")
 
 
 def test_a_single_split_has_no_held_out_one_and_a_folder_may():
@@ -147,7 +194,7 @@ def test_the_instruction_asks_for_the_mark_and_wears_the_chat_template():
     plain = load_task(str(ROWS_FILE), tokenizer=make_tokenizer())
     assert not plain.has_special_tokens
     assert plain.questions[0] in plain.prompts[0]
-    assert '"#### "' in plain.prompts[0]
+    assert plain.prompts[0].endswith('output the final answer after "####".\n')
     chat = load_task(str(ROWS_FILE), tokenizer=make_tokenizer(chat_template=CHAT_TEMPLATE))
     assert chat.has_special_tokens
     assert chat.prompts[0] == f"<user>{plain.prompts[0].strip()}<end><assistant>"
@@ -185,7 +232,7 @@ def test_a_hub_name_may_carry_a_configuration(monkeypatch):
         return {"train": datasets.Dataset.from_list([{"question": "a", "answer": "#### 1"}])}
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    monkeypatch.setattr(tasks, "is_hub_reachable", lambda: True)
+    monkeypatch.setattr(rows, "is_hub_reachable", lambda: True)
     assert load_task("owner/name:main").answers == ("1",)
     load_task("owner/name")
     assert asked == [("owner/name", "main"), ("owner/name", None)]
