@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from banditlab.references import Asked, found_file, is_reference, load_object, split_reference
+from banditlab.references import Asked, file_place, is_reference, load_object
 from banditlab.registry import RULES
 from banditlab.update_rule import UpdateRule
 from banditlab.validation import require_known, requirement_error
@@ -90,9 +90,7 @@ def find_rule(
     name = reference
     if is_reference(reference):
         rule = load_object(reference, asked=asked, is_wanted=is_rule, folder=folder)
-        path = found_file(reference, folder)
-        if path is not None:
-            name = f"{path.as_posix()}:{split_reference(reference)[1]}"
+        name = file_place(reference, folder)
     else:
         clash = name_clashes().get(reference)
         if clash is not None:

@@ -75,6 +75,24 @@ def found_file(reference: str, folder: Path | None = None) -> Path | None:
     return None
 
 
+def file_place(reference: str, folder: Path | None = None) -> str:
+    """A reference as records have it: its file as a path from the present folder.
+
+    Args:
+        reference: the reference, or a plain name, which stays as it is.
+        folder: folder in which a relative path is looked for if it is not in the present one.
+
+    Returns:
+        The reference.
+
+    Examples:
+        >>> file_place("gsm8k"), file_place("package.module:task")
+        ('gsm8k', 'package.module:task')
+    """
+    path = found_file(reference, folder) if is_reference(reference) else None
+    return reference if path is None else f"{path.as_posix()}:{split_reference(reference)[1]}"
+
+
 def file_digest(reference: str) -> str | None:
     """First 16 hexadecimal digits of the SHA-256 of a reference's file; None for a module."""
     path = found_file(reference)

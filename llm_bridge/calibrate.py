@@ -68,7 +68,7 @@ def _measure_blocks(
             pad_token_id=policy.pad_token_id,
             generator=generator,
         )
-        golds = [gold for gold in task.answers[block] for _ in range(num_samples)]
+        golds = [gold for gold in task.targets[block] for _ in range(num_samples)]
         reward = grader.grade(decode_responses(policy, rollout), golds).reshape(-1, num_samples)
         advantage = torch.from_numpy(leave_one_out(reward))
         num_correct.append(reward.sum(axis=1))

@@ -28,21 +28,44 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--dataset",
         metavar="NAME_OR_PATH",
         default="embedded",
-        help="'embedded', a .jsonl, .json, .parquet or .csv file, a folder, or a hub name "
-        "(openai/gsm8k:main); answers end with '#### ' and the final answer",
+        help="'embedded', a .jsonl, .json, .parquet, .csv or .arrow file, a folder, or a hub name "
+        "(openai/gsm8k:main)",
+    )
+    what.add_argument(
+        "--task",
+        metavar="NAME",
+        default="gsm8k",
+        help="gsm8k (answers end with '#### ' and the final answer), math (solutions with the "
+        "final answer in \\boxed{}), verl (its parquet rows), or your own, file.py:object",
+    )
+    what.add_argument(
+        "--grader",
+        metavar="NAME",
+        default="math_verify",
+        help="math_verify (equal values), mark (the string after '#### ') or boxed (the string "
+        "in \\boxed{})",
+    )
+    _add_open(
+        what,
+        "--reward",
+        "FILE.PY:FUNCTION",
+        "f(completion, row) -> float, in place of the grader; 1 or more counts as right",
     )
     _add_open(what, "--split", "NAME", "split to train on; by default the only one, or train")
     _add_open(what, "--eval-dataset", "NAME_OR_PATH", "held-out data; by default --dataset")
     _add_open(what, "--eval-split", "NAME", "by default heldout, test or validation, if any")
     _add_open(what, "--take", "N", "train on the first N rows only", int)
     _add_open(what, "--eval-take", "N", "evaluate on the first N held-out rows only", int)
-    what.add_argument("--question-column", metavar="NAME", default="question", help="its name")
-    what.add_argument("--answer-column", metavar="NAME", default="answer", help="its name")
+    _add_open(what, "--row", "N", "train on row N alone, counted from 0; with --prompts 1", int)
+    _add_open(what, "--shuffle-seed", "N", "shuffle the rows before --take and --eval-take", int)
+    _add_open(what, "--question-column", "NAME", "by default the task's own: question or problem")
+    _add_open(what, "--answer-column", "NAME", "by default the task's own: answer or solution")
     _add_open(
         what,
         "--prompt-format",
         "FORMAT",
-        "'embedded' (the bare question) or 'instruction'; by default as the model needs it",
+        "'embedded' (the bare question) or 'instruction' (as the task asks, in the model's chat "
+        "template if it has one); by default as the model needs it",
     )
     rule = parser.add_argument_group("update rule")
     add_rule_arguments(rule, default="group_mean")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from banditlab.levels import LEVELS
-from banditlab.references import file_digest
+from banditlab.references import file_digest, file_place
 from banditlab.rules import UpdateRule, get_rule, group_advantage, score_weight
 from banditlab.validation import require, require_finite_number, require_known
-from llm_bridge.tasks import EMBEDDED, PROMPT_FORMATS
+from llm_bridge.tasks import DEFAULT_TASK, EMBEDDED, PROMPT_FORMATS
 
 OPTIMIZERS = ("sgd", "adamw")
 DEFAULT_MAX_NEW_TOKENS = 256
@@ -95,13 +95,22 @@ class TrainConfig:
         checkpoint_every: updates between checkpoints.
         num_threads: threads of torch; by default as the environment says. A resumed run keeps
             the number it began with.
-        question_column: column of the questions, of both datasets.
-        answer_column: column of the answers, of both datasets.
+        question_column: column of the questions, of both datasets; by default the task's own.
+        answer_column: column of the answers, of both datasets; by default the task's own.
         prompt_format: "embedded" or "instruction"; by default "embedded" where the model or the
             dataset is the embedded one.
         device: torch device.
         rule_sha256: first digits of the SHA-256 of a rule's file; taken by itself, and where it
             is given, the file must be that one.
+        task: definition of questions and answers: "gsm8k", "math", "verl", or
+            path/to/file.py:object.
+        grader: "math_verify", "mark" or "boxed".
+        reward: reward function in place of the grader, path/to/file.py:function.
+        shuffle_seed: shuffles the rows of both datasets before any are taken; by default they
+            keep their order.
+        row: train on this row alone, counted from 0.
+        task_sha256: as `rule_sha256`, of the task's file.
+        reward_sha256: as `rule_sha256`, of the reward function's file.
     """
 
     model: str = EMBEDDED
@@ -127,27 +136,29 @@ class TrainConfig:
     eval_take: int | None = None
     checkpoint_every: int = 10
     num_threads: int | None = None
-    question_column: str = "question"
-    answer_column: str = "answer"
+    question_column: str | None = None
+    answer_column: str | None = None
     prompt_format: str | None = None
     device: str = "cpu"
     rule_sha256: str | None = None
+    task: str = DEFAULT_TASK
+    grader: str = "math_verify"
+    reward: str | None = None
+    shuffle_seed: int | None = None
+    row: int | None = None
+    task_sha256: str | None = None
+    reward_sha256: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hyper", dict(self.hyper))
         rule = self.update_rule
         _require_runnable(rule)
         object.__setattr__(self, "rule", rule.name)
-        digest = file_digest(rule.name)
-        require(
-            self.rule_sha256 in (None, digest),
-            "TrainConfig",
-            "rule_sha256",
-            f"that of the rule's file, {digest}",
-            self.rule_sha256,
-            f"{rule.name} has changed since; leave it out to take the file as it is now",
-        )
-        object.__setattr__(self, "rule_sha256", digest)
+        self._pin_file("rule")
+        for name in ("task", "reward"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, file_place(getattr(self, name)))
+                self._pin_file(name)
         for name, remedy in _COUNTS.items():
             value = getattr(self, name)
             if name in _OPTIONAL_COUNTS and value is None:
@@ -184,6 +195,30 @@ class TrainConfig:
                 "TrainConfig", "prompt_format", self.prompt_format, PROMPT_FORMATS, "prompt format"
             )
 
+        if self.row is not None:
+            require(
+                self.num_prompts == 1,
+                "TrainConfig",
+                "num_prompts",
+                "1 where `row` names one prompt",
+                self.num_prompts,
+                "Take --prompts 1, or leave --row out",
+            )
+
+    def _pin_file(self, name: str) -> None:
+        """Keep the digest of a reference's file, so that a resumed run sees a change."""
+        reference = getattr(self, name)
+        given, digest = getattr(self, f"{name}_sha256"), file_digest(reference)
+        require(
+            given in (None, digest),
+            "TrainConfig",
+            f"{name}_sha256",
+            f"that of the {name}'s file, {digest}",
+            given,
+            f"{reference} has changed since; leave it out to take the file as it is now",
+        )
+        object.__setattr__(self, f"{name}_sha256", digest)
+
     @property
     def update_rule(self) -> UpdateRule:
         """The rule with its hyperparameters."""
@@ -211,6 +246,9 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON can write it."""
         values = asdict(self)
-        if self.rule_sha256 is None:
-            del values["rule_sha256"]
-        return values
+        # Only what comes from a file has a digest.
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None or not name.endswith("_sha256")
+        }

@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from llm_bridge.config import TrainConfig
-from llm_bridge.rewards import Grader
-from llm_bridge.run import prepare_run, torch_threads
+from llm_bridge.run import make_run_grader, prepare_run, torch_threads
 from llm_bridge.train import run_update
 
 _PROBE_OPERATIONS = 1e12
@@ -58,7 +57,7 @@ def estimate_run(config: TrainConfig) -> Estimate:
         ValueError: as in `train`.
     """
     config = config.resolved()
-    with torch_threads(config.num_threads), Grader() as grader:
+    with torch_threads(config.num_threads), make_run_grader(config) as grader:
         run = prepare_run(config, grader)
         weights = sum(value.numel() for value in run.policy.model.parameters())
         operations = _OPERATIONS_PER_TOKEN_AND_WEIGHT * weights * config.max_new_tokens

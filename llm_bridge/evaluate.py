@@ -23,7 +23,7 @@ class Evaluation:
     """What an evaluation counted.
 
     Attributes:
-        num_correct: right responses of each prompt, shape [P].
+        num_correct: responses of each prompt whose reward is 1 or more, shape [P].
         num_samples: responses of each prompt, shape [P].
         pass_rate: mean over prompts of their share of right responses.
         standard_error: of the pass rate as an estimate for the population the prompts come
@@ -122,9 +122,9 @@ def evaluate(
                 temperature=temperature,
                 generator=generator,
             )
-            golds = [gold for gold in task.answers[start:stop] for _ in range(num_samples)]
-            reward = grader.grade(decode_responses(policy, rollout), golds)
-            num_correct[start:stop] += reward.reshape(-1, num_samples).sum(axis=1).astype(np.int64)
+            targets = [one for one in task.targets[start:stop] for _ in range(num_samples)]
+            reward = grader.grade(decode_responses(policy, rollout), targets)
+            num_correct[start:stop] += (reward >= 1.0).reshape(-1, num_samples).sum(axis=1)
             num_tokens += int(rollout.mask.sum())
             num_truncated += int(rollout.is_truncated.sum())
     num_samples = np.full(len(task), num_samples_per_prompt)

@@ -1,6 +1,6 @@
 """The grader that a configuration asks for: math-verify, a string comparison, or a function."""
 
-from banditlab.validation import require_known
+from banditlab.validation import require, require_known
 from llm_bridge.reward_function import FunctionReward
 from llm_bridge.rewards import Grader
 from llm_bridge.string_graders import COMPARISONS, StringGrader
@@ -34,13 +34,30 @@ def make_grader(
         ValueError: there is no such grader, task or function.
 
     Examples:
-        >>> with make_grader("boxed") as grader:
+        >>> with make_grader("boxed", task="math") as grader:
         ...     grader.grade([r"\\boxed{\\dfrac12}"], ["1/2"])
         array([1.])
     """
-    if reward is not None:
-        return FunctionReward(reward)
     require_known("make_grader", "grader", grader, GRADERS, "grader")
-    if grader in COMPARISONS:
-        return StringGrader(grader)
-    return Grader(time_limit=time_limit, form=find_task(task, "make_grader").form)
+    if reward is not None:
+        require(
+            grader == GRADERS[0],
+            "make_grader",
+            "grader",
+            "left out where a reward function stands in its place",
+            repr(grader),
+            "Give --grader or --reward, not both",
+        )
+        return FunctionReward(reward)
+    form = find_task(task, "make_grader").form
+    if grader not in COMPARISONS:
+        return Grader(time_limit=time_limit, form=form)
+    require(
+        form in (grader, "any"),
+        "make_grader",
+        "grader",
+        f"math_verify or {form}, since the task {task} asks for its answers in that form",
+        repr(grader),
+        "No response would be right",
+    )
+    return StringGrader(grader)

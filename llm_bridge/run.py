@@ -8,7 +8,7 @@ Shapes: P prompts.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ import torch
 
 from banditlab.validation import require
 from llm_bridge.config import TrainConfig
+from llm_bridge.graders import AnyGrader, make_grader
 from llm_bridge.models import Policy, load_policy
-from llm_bridge.rewards import Grader
 from llm_bridge.tasks import Task, default_eval_split, encode_prompts, load_task
 
 PROMPTS, SAMPLES, EVALUATION = range(3)
@@ -33,7 +33,7 @@ class Run:
     task: Task
     prompts: list[list[int]]
     eval_tasks: dict[str, Task]
-    grader: Grader
+    grader: AnyGrader
 
 
 @contextmanager
@@ -130,23 +130,41 @@ def _load_eval_task(config: TrainConfig, tokenizer: Any) -> Task | None:
                 "Name held-out rows with --eval-dataset or --eval-split",
             )
             return None
-    return load_task(
-        dataset,
-        split=split,
-        take=config.eval_take,
-        tokenizer=tokenizer,
-        prompt_format=config.prompt_format,
-        question_column=config.question_column,
-        answer_column=config.answer_column,
-    )
+    options = task_options(config) | {"split": split, "take": config.eval_take, "row": None}
+    return load_task(dataset, tokenizer=tokenizer, **options)
 
 
-def _first(task: Task, count: int) -> Task:
-    fields = ("questions", "answers", "prompts")
-    return replace(task, **{name: getattr(task, name)[:count] for name in fields})
+def task_options(config: TrainConfig) -> dict[str, Any]:
+    """What a configuration says of its training rows.
+
+    Args:
+        config: the resolved configuration.
+
+    Returns:
+        Arguments of `load_task` beside the dataset and the tokenizer.
+    """
+    names = ("task", "split", "take", "shuffle_seed", "row")
+    names += ("prompt_format", "question_column", "answer_column")
+    options = {name: getattr(config, name) for name in names}
+    return {**options, "has_reward_function": config.reward is not None}
 
 
-def prepare_run(config: TrainConfig, grader: Grader) -> Run:
+def make_run_grader(config: TrainConfig) -> AnyGrader:
+    """The grader that a configuration asks for.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The grader, to be closed.
+
+    Raises:
+        ValueError: there is no such grader, task or reward function.
+    """
+    return make_grader(config.grader, task=config.task, reward=config.reward)
+
+
+def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
     """Load the model and the tasks of a run; nothing is written.
 
     Args:
@@ -160,15 +178,7 @@ def prepare_run(config: TrainConfig, grader: Grader) -> Run:
         ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
     """
     policy = load_policy(config.model, device=config.device)
-    task = load_task(
-        config.dataset,
-        split=config.split,
-        take=config.take,
-        tokenizer=policy.tokenizer,
-        prompt_format=config.prompt_format,
-        question_column=config.question_column,
-        answer_column=config.answer_column,
-    )
+    task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     require(
         config.num_prompts <= len(task),
         "train",
@@ -177,10 +187,10 @@ def prepare_run(config: TrainConfig, grader: Grader) -> Run:
         config.num_prompts,
         "Lower --prompts or take more rows",
     )
-    eval_tasks = {"train": _first(task, config.eval_samples)}
+    eval_tasks = {"train": task.first(config.eval_samples)}
     heldout = _load_eval_task(config, policy.tokenizer)
     if heldout is not None:
-        eval_tasks["heldout"] = _first(heldout, config.eval_samples)
+        eval_tasks["heldout"] = heldout.first(config.eval_samples)
     return Run(
         config=config,
         policy=policy,

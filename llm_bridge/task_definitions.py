@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from banditlab.references import found_file, is_reference, load_object, split_reference
+from banditlab.references import is_reference, load_object
 from banditlab.validation import require_known
 from llm_bridge.answers import ANSWER_FORMS, boxed_answer, final_answer
 
@@ -121,16 +121,3 @@ def find_task(reference: str, function: str = "load_task") -> TaskDefinition:
             f"{type(found).__name__}. Make one: TaskDefinition(name=..., question=..., answer=...)."
         )
     return found
-
-
-def task_place(reference: str) -> str:
-    """A task's reference as records have it, without the path of this machine.
-
-    Args:
-        reference: as in `find_task`.
-
-    Returns:
-        The reference, its file as a path from the present folder where it lies below it.
-    """
-    path = found_file(reference) if is_reference(reference) else None
-    return reference if path is None else f"{path.as_posix()}:{split_reference(reference)[1]}"

@@ -26,6 +26,7 @@ from banditlab.rules import group_advantage, score_weight
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate import decode_responses, evaluate
+from llm_bridge.graders import AnyGrader
 from llm_bridge.metrics import (
     MetricsFile,
     describe_evaluation,
@@ -34,7 +35,6 @@ from llm_bridge.metrics import (
     read_metrics,
 )
 from llm_bridge.models import save_policy
-from llm_bridge.rewards import Grader
 from llm_bridge.rollout import sample_rollouts
 from llm_bridge.run import (
     EVALUATION,
@@ -42,6 +42,7 @@ from llm_bridge.run import (
     Run,
     choose_prompts,
     make_generator,
+    make_run_grader,
     prepare_run,
     torch_threads,
 )
@@ -97,8 +98,8 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
         generator=make_generator(config, SAMPLES, update),
     )
     times.append(time.perf_counter())
-    golds = [run.task.answers[index] for index in chosen for _ in range(config.group_size)]
-    reward = run.grader.grade(decode_responses(policy, rollout), golds)
+    targets = [run.task.targets[index] for index in chosen for _ in range(config.group_size)]
+    reward = run.grader.grade(decode_responses(policy, rollout), targets)
     reward = reward.reshape(config.num_prompts, config.group_size)
     times.append(time.perf_counter())
     advantage = group_advantage(rule, reward)
@@ -254,7 +255,7 @@ def train(
     out: Path,
     *,
     progress: bool = True,
-    grader: Grader | None = None,
+    grader: AnyGrader | None = None,
     wait_seconds: float = 0.0,
 ) -> Path:
     """Train a model, or go on with a run that was interrupted; a finished run is reused.
@@ -284,7 +285,7 @@ def train(
         with lock_run_folder(out, "train", wait_seconds=wait_seconds):
             # A folder that is held is told before a model is loaded, which may be a large one.
             pass
-    with Grader() if grader is None else nullcontext(grader) as grader:
+    with make_run_grader(config) if grader is None else nullcontext(grader) as grader:
         run = prepare_run(config, grader)
         claim_run_folder(out, config.as_dict(), "train")
         with (

@@ -19,5 +19,5 @@ def uninterrupted(tmp_path_factory):
 def shared_grader():
     """One worker for all runs of a file: its start takes longer than most runs there."""
     with pytest.MonkeyPatch.context() as patch, Grader() as grader:
-        patch.setattr(train_module, "Grader", lambda: nullcontext(grader))
+        patch.setattr(train_module, "make_run_grader", lambda _: nullcontext(grader))
         yield grader

@@ -7,7 +7,7 @@ from llm_bridge.string_graders import StringGrader
 
 
 def test_every_grader_is_made_by_its_name():
-    kinds = {name: type(make_grader(name)) for name in GRADERS}
+    kinds = {name: type(make_grader(name, task="verl")) for name in GRADERS}
     assert kinds == {"math_verify": Grader, "mark": StringGrader, "boxed": StringGrader}
     assert make_grader(task="math", time_limit=2.0).form == "boxed"
     assert make_grader(task="math", time_limit=2.0).time_limit == 2.0
@@ -24,3 +24,11 @@ def test_unknown_names_are_answered_with_those_there_are():
         make_grader("sympy")
     with pytest.raises(ValueError, match="make_grader: `task` must be a known task"):
         make_grader(task="mathematics")
+
+
+def test_choices_that_exclude_each_other_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`grader` must be math_verify or boxed, since the task"):
+        make_grader("mark", task="math")
+    (tmp_path / "own.py").write_text("def one(completion, row): return 1.0\n")
+    with pytest.raises(ValueError, match="`grader` must be left out where a reward function"):
+        make_grader("mark", reward=f"{tmp_path}/own.py:one")

@@ -5,7 +5,7 @@ import datasets
 import pytest
 
 from llm_bridge.graders import make_grader
-from llm_bridge.task_definitions import TASKS, TaskDefinition, find_task, task_place
+from llm_bridge.task_definitions import TASKS, TaskDefinition, find_task
 from llm_bridge.tasks import load_task
 from tests.llm_bridge.small_model import CHAT_TEMPLATE, make_tokenizer
 
@@ -108,12 +108,6 @@ def test_tasks_are_found_by_name_and_place_and_nothing_else_is_taken():
         find_task(f"{EXAMPLE}:question")
     with pytest.raises(ValueError, match=r"own_task\.py has: .*:sums"):
         find_task(str(EXAMPLE))
-
-
-def test_records_name_the_file_of_a_task_from_the_present_folder(monkeypatch):
-    monkeypatch.chdir(EXAMPLE.parent)
-    assert task_place(f"{EXAMPLE}:sums") == "own_task.py:sums"
-    assert task_place("gsm8k") == "gsm8k"
 
 
 def test_an_unknown_form_is_refused():
