@@ -21,7 +21,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable ".[llm,figures,test]"
+	$(PIP) --editable ".[llm,lora,figures,test]"
 	@touch $@
 
 $(VENV)/bin/python:

@@ -27,6 +27,7 @@ class Policy:
         eos_token_id: token that ends a response.
         pad_token_id: token that fills the rest of a row; masked everywhere.
         name: name or path it was loaded from.
+        adapter: the peft model around it where it has LoRA adapters.
     """
 
     model: Any
@@ -34,6 +35,7 @@ class Policy:
     eos_token_id: int
     pad_token_id: int
     name: str
+    adapter: Any = None
 
 
 @contextmanager
@@ -141,41 +143,59 @@ def _token_ids(model: Any, tokenizer: Any, name: str) -> tuple[int, int]:
 
 
 def load_policy(
-    name_or_path: str, *, device: str = "cpu", dtype: torch.dtype | None = None
+    name_or_path: str,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    attn_implementation: str | None = None,
+    trust_remote_code: bool = False,
 ) -> Policy:
-    """Load a causal language model and its tokenizer; safetensors only, no code of the model's own.
+    """Load a causal language model and its tokenizer, from safetensors only.
 
     Args:
         name_or_path: "embedded", a folder written by `save_pretrained`, or a hub name.
         device: torch device.
         dtype: type of the weights; float32 by default whatever the checkpoint holds, since a
             small step on a bfloat16 weight is rounded away.
+        attn_implementation: what computes attention, such as "sdpa", "eager" or
+            "flash_attention_2"; by default as Transformers chooses.
+        trust_remote_code: run code that comes with the model.
 
     Returns:
         The policy; the same arguments give the same weights.
 
     Raises:
         ValueError: the folder does not exist or holds no such model, the hub does not know the
-            name, there is no network and no cached copy (said within seconds), or torch has no
-            such device.
+            name, there is no network and no cached copy (said within seconds), torch has no
+            such device, or the attention is not to be had here.
     """
     _require_device(device)
     source, may_use_network = _find_source(name_or_path)
-    options = {"local_files_only": not may_use_network, "trust_remote_code": False}
+    options = {"local_files_only": not may_use_network, "trust_remote_code": trust_remote_code}
+    chosen = {} if attn_implementation is None else {"attn_implementation": attn_implementation}
     try:
         with nullcontext() if may_use_network else _without_progress_bars():
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                source, dtype=dtype or torch.float32, use_safetensors=True, **options
+                source, dtype=dtype or torch.float32, use_safetensors=True, **options, **chosen
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        if attn_implementation is not None and "attention" in str(error).lower():
+            raise requirement_error(
+                "load_policy",
+                "attn_implementation",
+                "one that this model and machine have",
+                f"{attn_implementation!r} ({reason.strip()})",
+                "Take sdpa or eager, or leave it out",
+            ) from error
         raise requirement_error(
             "load_policy",
             "name_or_path",
             "a causal language model of the Transformers library with safetensors weights",
             f"{name_or_path!r} ({reason.strip()})",
-            f"Save it with save_pretrained and {_REMEDY_FOLDER}",
+            f"Save it with save_pretrained and {_REMEDY_FOLDER}"
+            + ("" if trust_remote_code else "; --trust-remote-code runs code that comes with it"),
         ) from error
     model = model.to(device).eval()
     eos_token_id, pad_token_id = _token_ids(model, tokenizer, name_or_path)
@@ -185,6 +205,8 @@ def load_policy(
 def save_policy(policy: Policy, folder: Path) -> None:
     """Write a policy as a Transformers folder, which `load_policy` and the library itself read.
 
+    LoRA adapters are merged into the weights written, and also stand alone in its folder adapter.
+
     Args:
         policy: the policy.
         folder: created if need be.
@@ -192,6 +214,12 @@ def save_policy(policy: Policy, folder: Path) -> None:
     Raises:
         OSError: the disk refuses.
     """
+    model = policy.model
+    if policy.adapter is not None:
+        from llm_bridge.adapters import merged
+
+        policy.adapter.save_pretrained(Path(folder) / "adapter")
+        model = merged(policy.adapter)
     with _without_progress_bars():
-        policy.model.save_pretrained(folder)
+        model.save_pretrained(folder)
         policy.tokenizer.save_pretrained(folder)

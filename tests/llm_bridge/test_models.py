@@ -166,3 +166,37 @@ def test_reading_the_cache_only_is_undone_afterwards(monkeypatch):
         assert constants.HF_HUB_OFFLINE
         assert datasets.config.HF_HUB_OFFLINE
     assert not constants.HF_HUB_OFFLINE
+
+
+def test_code_that_comes_with_a_model_is_run_if_the_user_says_so(tmp_path, monkeypatch):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    asked = []
+
+    def record(source, **options):
+        asked.append(options["trust_remote_code"])
+        raise ValueError("stop here")
+
+    folder = str(save_small_model(tmp_path / "model"))
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", record)
+    for is_trusted in (False, True):
+        with pytest.raises(ValueError, match="stop here") as error:
+            load_policy(folder, trust_remote_code=is_trusted)
+        assert ("--trust-remote-code" in str(error.value)) != is_trusted
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", record)
+    with pytest.raises(ValueError, match="stop here"):
+        load_policy(folder)
+    assert asked == [False, True, False]
+
+
+def test_attention_is_computed_as_asked_and_what_is_not_here_is_refused(folder):
+    tokens = torch.arange(2, 12)[None]
+    policies = [load_policy(str(folder), attn_implementation=name) for name in ("eager", "sdpa")]
+    assert [policy.model.config._attn_implementation for policy in policies] == ["eager", "sdpa"]
+    first, second = (policy.model(input_ids=tokens).logits for policy in policies)
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
+    for name in ("flash_attention_2", "no_such"):
+        with pytest.raises(
+            ValueError, match=r"load_policy: `attn_implementation` must be one that"
+        ):
+            load_policy(str(folder), attn_implementation=name)
