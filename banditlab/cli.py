@@ -16,7 +16,8 @@ EXIT_BLOWN_UP = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
-_ORDER = ("compare", "train", "simulate", "sweep", "verify", "rules", "check", "env")
+_ORDER = ("compare", "train", "evaluate", "grade")
+_ORDER += ("simulate", "sweep", "verify", "rules", "check", "env")
 _EPILOG = """\
 example: banditlab simulate --rule grpo --log10-arms 100000 --pass-rate 0.05 --runs 500
 

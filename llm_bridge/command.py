@@ -6,67 +6,34 @@ Only the standard library is imported here; everything else loads inside the com
 import json
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from banditlab.command import Command
 from banditlab.commands import add_rule_arguments, parse_hyper
+from llm_bridge.arguments import add_data_arguments, add_model_arguments, add_open, add_switch
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     # What is not given stays out of the namespace, and TrainConfig's default holds.
     what = parser.add_argument_group("model and data")
-    what.add_argument(
-        "--model",
-        metavar="NAME_OR_PATH",
-        default="embedded",
-        help="'embedded', a folder written by save_pretrained (safetensors), or a hub name",
-    )
-    what.add_argument(
-        "--dataset",
-        metavar="NAME_OR_PATH",
-        default="embedded",
-        help="'embedded', a .jsonl, .json, .parquet, .csv or .arrow file, a folder, or a hub name "
-        "(openai/gsm8k:main)",
-    )
-    what.add_argument(
-        "--task",
-        metavar="NAME",
-        default="gsm8k",
-        help="gsm8k (answers end with '#### ' and the final answer), math (solutions with the "
-        "final answer in \\boxed{}), verl (its parquet rows), or your own, file.py:object",
-    )
-    what.add_argument(
-        "--grader",
-        metavar="NAME",
-        default="math_verify",
-        help="math_verify (equal values), mark (the string after '#### ') or boxed (the string "
-        "in \\boxed{})",
-    )
-    _add_open(
+    add_model_arguments(what)
+    add_switch(
         what,
-        "--reward",
-        "FILE.PY:FUNCTION",
-        "f(completion, row) -> float, in place of the grader; 1 or more counts as right",
+        "--gradient-checkpointing",
+        "compute each layer twice and keep less of it: less memory for a longer backward pass",
     )
-    _add_open(what, "--split", "NAME", "split to train on; by default the only one, or train")
-    _add_open(what, "--eval-dataset", "NAME_OR_PATH", "held-out data; by default --dataset")
-    _add_open(what, "--eval-split", "NAME", "by default heldout, test or validation, if any")
-    _add_open(what, "--take", "N", "train on the first N rows only", int)
-    _add_open(what, "--eval-take", "N", "evaluate on the first N held-out rows only", int)
-    _add_open(what, "--row", "N", "train on row N alone, counted from 0; with --prompts 1", int)
-    _add_open(what, "--shuffle-seed", "N", "shuffle the rows before --take and --eval-take", int)
-    _add_open(what, "--question-column", "NAME", "by default the task's own: question or problem")
-    _add_open(what, "--answer-column", "NAME", "by default the task's own: answer or solution")
-    _add_open(
-        what,
-        "--prompt-format",
-        "FORMAT",
-        "'embedded' (the bare question) or 'instruction' (as the task asks, in the model's chat "
-        "template if it has one); by default as the model needs it",
-    )
+    add_open(what, "--lora-rank", "R", "train LoRA adapters of this rank alone (extra: lora)", int)
+    add_open(what, "--lora-alpha", "A", "their output is scaled by A/R; by default A = 2R", float)
+    add_open(what, "--lora-targets", "A,B", "names of layers; by default all linear ones", _words)
+    add_data_arguments(what)
+    add_open(what, "--split", "NAME", "split to train on; by default the only one, or train")
+    add_open(what, "--eval-dataset", "NAME_OR_PATH", "held-out data; by default --dataset")
+    add_open(what, "--eval-split", "NAME", "by default heldout, test or validation, if any")
+    add_open(what, "--take", "N", "train on the first N rows only", int)
+    add_open(what, "--eval-take", "N", "evaluate on the first N held-out rows only", int)
+    add_open(what, "--row", "N", "train on row N alone, counted from 0; with --prompts 1", int)
     rule = parser.add_argument_group("update rule")
     add_rule_arguments(rule, default="group_mean")
     rule.add_argument(
@@ -88,7 +55,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--optimizer", metavar="NAME", default="sgd", help="sgd (no momentum) or adamw (no decay)"
     )
     _add_number(rule, "--temperature", "T", 1.0, "of the sampling distribution")
-    _add_open(
+    add_open(
         rule,
         "--max-new-tokens",
         "N",
@@ -101,6 +68,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
     _add_number(run, "--eval-every", "N", 10, "updates between evaluations")
     _add_number(run, "--eval-samples", "N", 2048, "responses of an evaluation")
     run.add_argument(
+        "--pass-at",
+        metavar="K",
+        type=int,
+        nargs="+",
+        default=SUPPRESS,
+        help="estimate Pass@k for each K, without bias, with 95 %% intervals; by default 1",
+    )
+    add_switch(run, "--eval-greedy", "evaluate the most likely response of each prompt too")
+    add_open(run, "--eval-top-k", "K", "evaluations sample from the K likeliest tokens only", int)
+    add_open(run, "--eval-top-p", "P", "and from the likeliest of probability P only", float)
+    for flag in ("--top-k", "--top-p"):
+        add_open(
+            run, flag, "X", "refused in training, where it would make E_old[ratio] differ from 1"
+        )
+    run.add_argument(
         "--threads",
         metavar="N",
         type=int,
@@ -108,8 +90,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         default=SUPPRESS,
         help="threads of torch; by default its own choice",
     )
-    run.add_argument("--device", default="cpu", help="torch device")
-    _add_open(
+    add_open(
         run,
         "--out",
         "DIR",
@@ -126,10 +107,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _add_open(
-    group: Any, flag: str, metavar: str, text: str, kind: Callable[[str], Any] = str
-) -> None:
-    group.add_argument(flag, metavar=metavar, type=kind, default=SUPPRESS, help=text)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _add_number(
@@ -139,9 +118,25 @@ def _add_number(
     group.add_argument(flag, metavar=metavar, type=kind, default=default, help=text, **options)
 
 
+def _refuse_filters(arguments: Namespace) -> None:
+    from banditlab.validation import require
+
+    for name in ("top_k", "top_p"):
+        require(
+            not hasattr(arguments, name),
+            "train",
+            name,
+            "left out, since E_old[ratio] is no longer 1 when samples come from a filtered "
+            "distribution and the ratio from whole ones",
+            getattr(arguments, name, None),
+            f"Filter evaluations with --eval-{name.replace('_', '-')}",
+        )
+
+
 def _run(arguments: Namespace) -> int:
     from llm_bridge.config import TrainConfig
 
+    _refuse_filters(arguments)
     given = vars(arguments) | {"hyper": parse_hyper(getattr(arguments, "hyper", []), "train")}
     names = {field.name for field in fields(TrainConfig)}
     config = TrainConfig(**{name: given[name] for name in names & given.keys()}).resolved()

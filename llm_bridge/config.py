@@ -10,6 +10,7 @@ from banditlab.levels import LEVELS
 from banditlab.references import file_digest, file_place
 from banditlab.rules import UpdateRule, get_rule, group_advantage, score_weight
 from banditlab.validation import require, require_finite_number, require_known
+from llm_bridge.choices import DTYPES, default_dtype, require_filter_bounds
 from llm_bridge.tasks import DEFAULT_TASK, EMBEDDED, PROMPT_FORMATS
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -26,9 +27,10 @@ _COUNTS = {
     "max_new_tokens": "It limits a response, in tokens",
     "take": "Leave it out to use all rows",
     "eval_take": "Leave it out to use all rows",
+    "lora_rank": "Leave it out to train all weights",
     "num_threads": "One thread is the fastest for small models",
 }
-_OPTIONAL_COUNTS = ("max_new_tokens", "take", "eval_take", "num_threads")
+_OPTIONAL_COUNTS = ("max_new_tokens", "take", "eval_take", "lora_rank", "num_threads")
 
 
 def _require_runnable(rule: UpdateRule) -> None:
@@ -109,6 +111,18 @@ class TrainConfig:
         shuffle_seed: shuffles the rows of both datasets before any are taken; by default they
             keep their order.
         row: train on this row alone, counted from 0.
+        eval_greedy: evaluate the most likely response of each prompt too.
+        eval_top_k: evaluations sample from so many likeliest tokens only.
+        eval_top_p: evaluations sample from the fewest likeliest tokens of this probability only.
+        pass_at: the k of Pass@k in evaluations.
+        dtype: "float32", "float64", "bfloat16" or "autocast"; by default float32 on a CPU, else
+            autocast.
+        attn_implementation: what computes attention; by default as Transformers chooses.
+        trust_remote_code: run code that comes with the model.
+        gradient_checkpointing: compute each layer twice to save memory.
+        lora_rank: train LoRA adapters of this rank alone; None trains all weights.
+        lora_alpha: their output is scaled by lora_alpha / lora_rank; by default by 2.
+        lora_targets: names of the layers they go to; by default all linear ones.
         task_sha256: as `rule_sha256`, of the task's file.
         reward_sha256: as `rule_sha256`, of the reward function's file.
     """
@@ -146,6 +160,17 @@ class TrainConfig:
     reward: str | None = None
     shuffle_seed: int | None = None
     row: int | None = None
+    eval_greedy: bool = False
+    eval_top_k: int | None = None
+    eval_top_p: float | None = None
+    pass_at: tuple[int, ...] = (1,)
+    dtype: str | None = None
+    attn_implementation: str | None = None
+    trust_remote_code: bool = False
+    gradient_checkpointing: bool = False
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+    lora_targets: tuple[str, ...] = ()
     task_sha256: str | None = None
     reward_sha256: str | None = None
 
@@ -195,6 +220,15 @@ class TrainConfig:
                 "TrainConfig", "prompt_format", self.prompt_format, PROMPT_FORMATS, "prompt format"
             )
 
+        require_filter_bounds(self.eval_top_k, self.eval_top_p)
+        if self.dtype is not None:
+            require_known("TrainConfig", "dtype", self.dtype, DTYPES, "choice of type")
+        for name in ("pass_at", "lora_targets"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for k in self.pass_at:
+            require(
+                k >= 1, "TrainConfig", "pass_at", "numbers from 1", k, "Pass@1 is the pass rate"
+            )
         if self.row is not None:
             require(
                 self.num_prompts == 1,
@@ -240,6 +274,7 @@ class TrainConfig:
             "max_new_tokens": limit or DEFAULT_MAX_NEW_TOKENS,
             "prompt_format": self.prompt_format or (EMBEDDED if is_embedded else "instruction"),
             "hyper": self.update_rule.hyper,
+            "dtype": self.dtype or default_dtype(self.device),
         }
         return TrainConfig(**{**self.as_dict(), **values})
 

@@ -74,6 +74,8 @@ def estimate_run(config: TrainConfig) -> Estimate:
     seconds_per_sample = (line["seconds_rollout"] + line["seconds_grade"]) / rollout_rows
     num_evaluations = 1 + -(-config.num_updates // config.eval_every)
     samples = num_evaluations * config.eval_samples * len(run.eval_tasks)
+    if config.eval_greedy:
+        samples += num_evaluations * sum(len(task) for task in run.eval_tasks.values())
     per_update = elapsed / share
     return Estimate(
         num_parameters=weights,

@@ -1,21 +1,25 @@
-"""Pass rate of a policy on a task, from samples at temperature 1 or as asked.
+"""Pass rate of a policy on a task, from greedy responses, samples at temperature 1, or as asked.
 
 Shapes: P prompts.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from banditlab.validation import require
+from llm_bridge.graders import AnyGrader
 from llm_bridge.models import Policy
-from llm_bridge.rewards import Grader
 from llm_bridge.rollout import Rollout, sample_rollouts
+from llm_bridge.sampling_filters import make_filter
 from llm_bridge.tasks import Task, encode_prompts
 
 _ROWS_PER_BATCH = 2048
+Recorder = Callable[[int, str, float], None]
+"""Question (counted from 0), text, reward."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,11 @@ def evaluate(
     num_samples_per_prompt: int,
     max_new_tokens: int,
     generator: torch.Generator,
-    grader: Grader,
+    grader: AnyGrader,
     temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    record: Recorder | None = None,
 ) -> Evaluation:
     """Sample responses to every prompt of a task and count the right ones.
 
@@ -86,13 +93,16 @@ def evaluate(
         max_new_tokens: limit of a response, tokens.
         generator: source of randomness of this evaluation alone; advanced.
         grader: compares the final answers.
-        temperature: of the sampling distribution.
+        temperature: of the sampling distribution; 0 takes the most likely token.
+        top_k: sample from so many likeliest tokens only; None from all.
+        top_p: sample from the fewest likeliest tokens of this probability only; None from all.
+        record: called with question, text and reward of every response.
 
     Returns:
         The counts and the pass rate.
 
     Raises:
-        ValueError: fewer than one sample per prompt is asked for.
+        ValueError: fewer than one sample per prompt is asked for, or a bound is out of range.
     """
     require(
         num_samples_per_prompt >= 1,
@@ -102,6 +112,7 @@ def evaluate(
         num_samples_per_prompt,
         "An evaluation of 2048 samples in all has a standard error of about 0.01",
     )
+    filter_logits = make_filter(top_k, top_p)
     prompts = encode_prompts(task, policy.tokenizer)
     num_correct = np.zeros(len(task), dtype=np.int64)
     num_tokens = num_truncated = 0
@@ -121,9 +132,14 @@ def evaluate(
                 pad_token_id=policy.pad_token_id,
                 temperature=temperature,
                 generator=generator,
+                filter_logits=filter_logits,
             )
             targets = [one for one in task.targets[start:stop] for _ in range(num_samples)]
-            reward = grader.grade(decode_responses(policy, rollout), targets)
+            texts = decode_responses(policy, rollout)
+            reward = grader.grade(texts, targets)
+            if record is not None:
+                for place, (text, value) in enumerate(zip(texts, reward.tolist(), strict=True)):
+                    record(start + place // num_samples, text, value)
             num_correct[start:stop] += (reward >= 1.0).reshape(-1, num_samples).sum(axis=1)
             num_tokens += int(rollout.mask.sum())
             num_truncated += int(rollout.is_truncated.sum())

@@ -7,6 +7,7 @@ updates (0 is the base policy).
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from banditlab.records import write_atomically
 from banditlab.validation import requirement_error
 from llm_bridge.evaluate import Evaluation
+from llm_bridge.pass_at_k import estimate_pass_at_k
 from llm_bridge.rollout import Rollout
 from llm_bridge.surrogate import SurrogateStats
 
@@ -82,12 +84,15 @@ _STATS_FIELDS = (
 )
 
 
-def describe_evaluation(evaluation: Evaluation, prefix: str) -> dict[str, Any]:
+def describe_evaluation(
+    evaluation: Evaluation, prefix: str, pass_at: Sequence[int] = ()
+) -> dict[str, Any]:
     """Fields of an evaluation line.
 
     Args:
         evaluation: the counts.
-        prefix: "heldout" or "train".
+        prefix: "heldout" or "train", with "_greedy" behind it for greedy responses.
+        pass_at: the k of Pass@k, each with its 95 % interval.
 
     Returns:
         Fields of a metrics line.
@@ -102,6 +107,13 @@ def describe_evaluation(evaluation: Evaluation, prefix: str) -> dict[str, Any]:
         "truncated_share": evaluation.truncated_share,
         "num_grade_timeouts": evaluation.num_timeouts,
     }
+    for k in pass_at:
+        found = estimate_pass_at_k(evaluation.num_correct, evaluation.num_samples, k)
+        fields |= {
+            f"pass_at_{k}": found.estimate,
+            f"pass_at_{k}_low": found.low,
+            f"pass_at_{k}_high": found.high,
+        }
     return {f"{prefix}_{name}": value for name, value in fields.items()}
 
 

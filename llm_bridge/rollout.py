@@ -12,6 +12,7 @@ from torch import Tensor
 
 from banditlab.validation import require, require_finite_number
 from llm_bridge.forward import RolloutPart, make_decoder
+from llm_bridge.sampling_filters import LogitsFilter
 
 # Upper bound of the cache of keys and values: 1 GiB. More rows wait for the next batch.
 _CACHE_BYTES = 2**30
@@ -137,6 +138,7 @@ def _fill_rows(
     eos_token_id: int,
     temperature: float,
     generator: torch.Generator,
+    filter_logits: LogitsFilter | None,
 ) -> None:
     """Fill tokens and prob, [n, max_new_tokens], up to the end token of each row at least."""
     num_rows, max_new_tokens = tokens.shape
@@ -152,6 +154,7 @@ def _fill_rows(
     for step in range(max_new_tokens):
         if temperature > 0:
             scaled = logits if temperature == 1.0 else logits / temperature
+            scaled = scaled if filter_logits is None else filter_logits(scaled)
             new_tokens, new_prob = draw_tokens(scaled, uniform[step])
         else:
             new_tokens, new_prob = _most_likely_tokens(logits)
@@ -181,10 +184,12 @@ def sample_rollouts(
     pad_token_id: int,
     temperature: float = 1.0,
     generator: torch.Generator,
+    filter_logits: LogitsFilter | None = None,
 ) -> Rollout:
     """Sample a group of responses to each prompt and record the log-probability of every token.
 
-    Tokens come from softmax(logits / temperature) over the whole vocabulary: no top-k, no top-p.
+    Tokens come from softmax(logits / temperature) over the whole vocabulary, unless an evaluation
+    filters it.
 
     Args:
         model: a causal language model of the Transformers library, in evaluation mode.
@@ -196,6 +201,7 @@ def sample_rollouts(
         temperature: of the sampling distribution; 0 takes the most likely token, for evaluation
             only.
         generator: source of the draws; advanced. Same state, same bits.
+        filter_logits: for evaluation only, from `make_filter`; see there why never in training.
 
     Returns:
         The P * G responses.
@@ -227,6 +233,7 @@ def sample_rollouts(
             eos_token_id,
             temperature,
             generator,
+            filter_logits,
         )
     return _close_rows(prompt_tokens, prompt_mask, tokens, prob, eos_token_id, pad_token_id)
 

@@ -6,6 +6,7 @@ checkpoint needs no generator's state, and an evaluation never changes what trai
 Shapes: P prompts.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ import numpy as np
 import torch
 
 from banditlab.validation import require
+from llm_bridge.adapters import add_lora
 from llm_bridge.config import TrainConfig
 from llm_bridge.graders import AnyGrader, make_grader
+from llm_bridge.model_modes import enable_autocast, enable_gradient_checkpointing, weight_dtype
 from llm_bridge.models import Policy, load_policy
 from llm_bridge.tasks import Task, default_eval_split, encode_prompts, load_task
 
@@ -149,6 +152,41 @@ def task_options(config: TrainConfig) -> dict[str, Any]:
     return {**options, "has_reward_function": config.reward is not None}
 
 
+def load_run_policy(config: TrainConfig) -> Policy:
+    """The model that a configuration asks for, computing as it says.
+
+    Args:
+        config: the resolved configuration.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ModuleNotFoundError: adapters are asked for and peft is not installed.
+        ValueError: the model cannot be loaded, or cannot do what is asked of it.
+    """
+    policy = load_policy(
+        config.model,
+        device=config.device,
+        dtype=weight_dtype(config.dtype),
+        attn_implementation=config.attn_implementation,
+        trust_remote_code=config.trust_remote_code,
+    )
+    if config.lora_rank is not None:
+        policy = add_lora(
+            policy,
+            rank=config.lora_rank,
+            alpha=config.lora_alpha,
+            targets=config.lora_targets,
+            seed=config.seed,
+        )
+    if config.dtype == "autocast":
+        enable_autocast(policy)
+    if config.gradient_checkpointing:
+        enable_gradient_checkpointing(policy)
+    return policy
+
+
 def make_run_grader(config: TrainConfig) -> AnyGrader:
     """The grader that a configuration asks for.
 
@@ -164,6 +202,33 @@ def make_run_grader(config: TrainConfig) -> AnyGrader:
     return make_grader(config.grader, task=config.task, reward=config.reward)
 
 
+def samples_per_prompt(config: TrainConfig, task: Task) -> int:
+    """Responses to each prompt of an evaluation.
+
+    Args:
+        config: gives the number in all.
+        task: P prompts.
+
+    Returns:
+        So many that all prompts together have at least `eval_samples`.
+    """
+    return math.ceil(config.eval_samples / len(task))
+
+
+def _require_samples(config: TrainConfig, eval_tasks: dict[str, Task]) -> None:
+    largest = max(config.pass_at, default=1)
+    for name, task in eval_tasks.items():
+        drawn = samples_per_prompt(config, task)
+        require(
+            largest <= drawn,
+            "train",
+            "pass_at",
+            f"at most the {drawn} samples that each of the {len(task)} {name} prompts gets",
+            largest,
+            f"Take --eval-samples {largest * len(task)} or fewer held-out rows, --eval-take",
+        )
+
+
 def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
     """Load the model and the tasks of a run; nothing is written.
 
@@ -177,7 +242,7 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
     Raises:
         ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
     """
-    policy = load_policy(config.model, device=config.device)
+    policy = load_run_policy(config)
     task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     require(
         config.num_prompts <= len(task),
@@ -191,6 +256,7 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
     heldout = _load_eval_task(config, policy.tokenizer)
     if heldout is not None:
         eval_tasks["heldout"] = heldout.first(config.eval_samples)
+    _require_samples(config, eval_tasks)
     return Run(
         config=config,
         policy=policy,

@@ -25,11 +25,11 @@ from banditlab.records import claim_run_folder, provenance, write_json
 from banditlab.rules import group_advantage, score_weight
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
-from llm_bridge.evaluate import decode_responses, evaluate
+from llm_bridge.evaluate import decode_responses
+from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.graders import AnyGrader
 from llm_bridge.metrics import (
     MetricsFile,
-    describe_evaluation,
     describe_ratio,
     describe_rollout,
     read_metrics,
@@ -37,7 +37,6 @@ from llm_bridge.metrics import (
 from llm_bridge.models import save_policy
 from llm_bridge.rollout import sample_rollouts
 from llm_bridge.run import (
-    EVALUATION,
     SAMPLES,
     Run,
     choose_prompts,
@@ -135,33 +134,6 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
         "seconds_grade": times[2] - times[1],
         "seconds_gradient": times[3] - times[2],
     }
-
-
-def run_evaluation(run: Run, update: int) -> dict[str, Any]:
-    """Evaluate the policy as it is, on training and held-out prompts, with samples of its own.
-
-    Args:
-        run: not changed.
-        update: updates done.
-
-    Returns:
-        The evaluation's metrics line.
-    """
-    start = time.perf_counter()
-    line: dict[str, Any] = {"kind": "evaluation", "update": update}
-    generator = make_generator(run.config, EVALUATION, update)
-    for prefix, task in run.eval_tasks.items():
-        evaluation = evaluate(
-            run.policy,
-            task,
-            num_samples_per_prompt=math.ceil(run.config.eval_samples / len(task)),
-            max_new_tokens=run.config.max_new_tokens,
-            temperature=run.config.temperature,
-            generator=generator,
-            grader=run.grader,
-        )
-        line |= describe_evaluation(evaluation, prefix)
-    return {**line, "seconds_evaluation": time.perf_counter() - start}
 
 
 def _restore(run: Run, out: Path, metrics: MetricsFile) -> int:

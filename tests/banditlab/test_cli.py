@@ -11,7 +11,8 @@ import pytest
 from banditlab.cli import main
 from banditlab.rules import RULES
 
-COMMANDS = ("compare", "train", "simulate", "sweep", "verify", "rules", "check", "env")
+MODEL_COMMANDS = ("compare", "train", "evaluate", "grade")
+COMMANDS = (*MODEL_COMMANDS, "simulate", "sweep", "verify", "rules", "check", "env")
 
 
 def test_help_names_every_command(capsys):
@@ -32,7 +33,10 @@ def test_each_command_teaches_with_an_example(name, capsys):
     "words",
     [
         ["--help"],
-        *([name, "--help"] for name in ("train", "compare", "simulate", "sweep", "check")),
+        *(
+            [name, "--help"]
+            for name in ("train", "evaluate", "grade", "compare", "simulate", "sweep", "check")
+        ),
     ],
 )
 def test_help_loads_no_heavy_library(words):

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,11 @@ def test_a_batch_baseline_takes_one_rollout_of_each_prompt_but_not_one_in_all():
         ({"temperature": float("nan")}, r"TrainConfig: `temperature` must be a finite number"),
         ({"optimizer": "adam"}, r"`optimizer` must be a known optimizer, .*'adamw'"),
         ({"level": "word"}, r"TrainConfig: `level` must be a known level"),
+        ({"pass_at": (1, 0)}, r"TrainConfig: `pass_at` must be numbers from 1, got 0"),
+        ({"eval_top_p": 0.0}, r"`top_p` must be a finite number in \(0, 1\]"),
+        ({"eval_top_k": 0}, r"`top_k` must be at least 1"),
+        ({"dtype": "int8"}, r"TrainConfig: `dtype` must be a known choice of type"),
+        ({"lora_rank": 0}, r"TrainConfig: `lora_rank` must be at least 1, got 0"),
         ({"prompt_format": "chat"}, r"TrainConfig: `prompt_format` must be a known prompt format"),
     ],
 )
@@ -77,3 +83,14 @@ def test_limits_of_tokens_follow_the_model_and_the_dataset():
     assert (other.max_new_tokens, other.prompt_format) == (256, "instruction")
     assert TrainConfig(max_new_tokens=5).resolved().max_new_tokens == 5
     assert other.resolved() == other
+
+
+def test_the_type_follows_the_device_and_small_steps_are_never_rounded_away_by_default():
+    assert TrainConfig().resolved().dtype == "float32"
+    assert TrainConfig(device="cuda").resolved().dtype == "autocast"
+    assert TrainConfig(device="cuda", dtype="bfloat16").resolved().dtype == "bfloat16"
+
+
+def test_a_configuration_comes_back_from_its_record():
+    config = TrainConfig(pass_at=(1, 4), lora_targets=("q_proj",)).resolved()
+    assert TrainConfig(**json.loads(json.dumps(config.as_dict()))) == config

@@ -53,7 +53,7 @@ def policy():
     return SimpleNamespace(model=None, tokenizer=NumberTokenizer(), eos_token_id=1, pad_token_id=0)
 
 
-def run(policy, monkeypatch, *, num_samples, rows, seed=0):
+def run(policy, monkeypatch, *, num_samples, rows, seed=0, **options):
     calls = []
     monkeypatch.setattr(evaluate_module, "sample_rollouts", scripted_rollouts(calls))
     monkeypatch.setattr(evaluate_module, "_ROWS_PER_BATCH", rows)
@@ -65,6 +65,7 @@ def run(policy, monkeypatch, *, num_samples, rows, seed=0):
         max_new_tokens=2,
         generator=torch.Generator().manual_seed(seed),
         grader=grader,
+        **options,
     )
     return result, calls, grader
 
@@ -91,6 +92,31 @@ def test_counts_per_prompt_are_exact_whatever_the_batches(policy, monkeypatch, n
     assert result.mean_length == pytest.approx(2 - shortened / drawn.sum(), rel=1e-12)
     assert result.num_timeouts == grader.num_timeouts == len(calls)
     assert sorted(grader.golds) == sorted(load_task(str(ROWS_FILE)).answers * num_samples)
+
+
+@pytest.mark.parametrize(("num_samples", "rows"), [(6, 2048), (6, 20), (6, 4)])
+def test_every_response_is_recorded_under_its_question(policy, monkeypatch, num_samples, rows):
+    seen = []
+    result, _, _ = run(
+        policy,
+        monkeypatch,
+        num_samples=num_samples,
+        rows=rows,
+        record=lambda *one: seen.append(one),
+    )
+    assert len(seen) == 8 * num_samples
+    per_prompt = np.zeros(8, int)
+    for place, text, reward in seen:
+        assert reward == float(int(text.split()[0]) % 2 == 0)
+        per_prompt[place] += reward >= 1
+    np.testing.assert_array_equal(per_prompt, result.num_correct)
+
+
+def test_a_response_counts_as_right_from_a_reward_of_1_on(policy, monkeypatch):
+    values = np.array([1.0, 0.99, -1.0, 2.0, 0.0, 1.0])
+    monkeypatch.setattr(ScriptedGrader, "grade", lambda self, texts, _: values[: len(texts)])
+    result, _, _ = run(policy, monkeypatch, num_samples=6, rows=6)
+    assert set(result.num_correct) == {3}
 
 
 def test_the_standard_error_is_the_spread_of_the_prompts(policy, monkeypatch):
