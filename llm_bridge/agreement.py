@@ -5,13 +5,14 @@ Shapes: N completions, J graders.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from banditlab.references import is_reference
 from banditlab.validation import require, require_known, requirement_error
 from llm_bridge.answers import answer_of_form
 from llm_bridge.graders import GRADERS, make_grader
@@ -30,11 +31,13 @@ class Graded:
         place: line or row it comes from, counted from 0.
         completion: the text.
         gold: gold answer.
+        row: what a reward function gets beside the completion.
     """
 
     place: int
     completion: str
     gold: str
+    row: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def compare_graders(
     Args:
         items: N completions.
         task: gives the form of the final answers.
-        graders: names; by default those of `default_graders`.
+        graders: names, or reward functions, path/to/file.py:function, which find right what
+            they give 1 or more; by default those of `default_graders`.
         time_limit: seconds that math_verify has for one grade.
 
     Returns:
@@ -125,8 +129,11 @@ def compare_graders(
     texts, golds = [item.completion for item in items], [item.gold for item in items]
     verdicts, timeouts = [], []
     for name in names:
-        with make_grader(name, task=task, time_limit=time_limit) as grader:
-            verdicts.append(grader.grade(texts, golds) == 1.0)
+        is_function = is_reference(name)
+        choice = {"reward": name} if is_function else {"grader": name}
+        with make_grader(**choice, task=task, time_limit=time_limit) as grader:
+            targets = [item.row for item in items] if is_function else golds
+            verdicts.append(grader.grade(texts, targets) >= 1.0)
             timeouts.append(grader.num_timeouts)
     form = find_task(task).form
     return Agreement(
@@ -155,7 +162,7 @@ def read_completions(path: Path) -> list[Graded]:
     for place, line in enumerate(path.read_text().splitlines()):
         try:
             fields = json.loads(line)
-            items.append(Graded(place, str(fields["completion"]), str(fields["gold"])))
+            items.append(Graded(place, str(fields["completion"]), str(fields["gold"]), fields))
         except (ValueError, KeyError, TypeError) as error:
             raise requirement_error(
                 "grade",
@@ -215,6 +222,6 @@ def reference_completions(
         )
         texts = [str(value) for value in read_column(rows, column, "answer_column")]
     return [
-        Graded(int(place), text, gold)
-        for place, text, gold in zip(places, texts, golds, strict=True)
+        Graded(int(place), text, gold, row)
+        for place, text, gold, row in zip(places, texts, golds, rows, strict=True)
     ]

@@ -62,6 +62,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "limit of a response; by default the embedded task's own, else 256",
         int,
     )
+    add_open(
+        rule, "--max-prompt-tokens", "N", "refuse longer prompts; by default the model's own", int
+    )
     run = parser.add_argument_group("run")
     _add_number(run, "--updates", "N", 100, "length of the run", dest="num_updates")
     _add_number(run, "--seed", "N", 0, "seed of prompts, samples and evaluations")

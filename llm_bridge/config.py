@@ -25,12 +25,20 @@ _COUNTS = {
     "eval_samples": "2048 samples give a standard error of about 0.01",
     "checkpoint_every": "It counts updates",
     "max_new_tokens": "It limits a response, in tokens",
+    "max_prompt_tokens": "Leave it out to allow what the model has room for",
     "take": "Leave it out to use all rows",
     "eval_take": "Leave it out to use all rows",
     "lora_rank": "Leave it out to train all weights",
     "num_threads": "One thread is the fastest for small models",
 }
-_OPTIONAL_COUNTS = ("max_new_tokens", "take", "eval_take", "lora_rank", "num_threads")
+_OPTIONAL_COUNTS = (
+    "max_new_tokens",
+    "max_prompt_tokens",
+    "take",
+    "eval_take",
+    "lora_rank",
+    "num_threads",
+)
 
 
 def _require_runnable(rule: UpdateRule) -> None:
@@ -111,6 +119,7 @@ class TrainConfig:
         shuffle_seed: shuffles the rows of both datasets before any are taken; by default they
             keep their order.
         row: train on this row alone, counted from 0.
+        max_prompt_tokens: longest prompt allowed, tokens; by default what the model has room for.
         eval_greedy: evaluate the most likely response of each prompt too.
         eval_top_k: evaluations sample from so many likeliest tokens only.
         eval_top_p: evaluations sample from the fewest likeliest tokens of this probability only.
@@ -160,6 +169,7 @@ class TrainConfig:
     reward: str | None = None
     shuffle_seed: int | None = None
     row: int | None = None
+    max_prompt_tokens: int | None = None
     eval_greedy: bool = False
     eval_top_k: int | None = None
     eval_top_p: float | None = None

@@ -74,13 +74,22 @@ def _measure(config: Any, given: dict[str, Any]) -> dict[str, Any]:
 
     from llm_bridge.evaluate import evaluate
     from llm_bridge.metrics import describe_evaluation
+    from llm_bridge.prompt_room import require_room
     from llm_bridge.run import load_run_policy, make_run_grader, task_options, torch_threads
-    from llm_bridge.tasks import load_task
+    from llm_bridge.tasks import encode_prompts, load_task
 
     lines: list[str] = []
     with torch_threads(given.get("threads")), make_run_grader(config) as grader:
         policy = load_run_policy(config)
         task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
+
+        require_room(
+            policy.model,
+            encode_prompts(task, policy.tokenizer),
+            max_new_tokens=config.max_new_tokens,
+            function="evaluate",
+            kind="held-out",
+        )
 
         def evaluated(num_samples: int, kind: str, **options: Any) -> Any:
             def record(place: int, text: str, reward: float) -> None:

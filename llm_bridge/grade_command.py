@@ -51,7 +51,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     how.add_argument(
         "--graders",
         metavar="A,B",
-        help="of math_verify, mark and boxed; by default all that fit the task",
+        help="of math_verify, mark, boxed and file.py:function, a reward function, for which 1 or "
+        "more is right; by default all of the first three that fit the task",
     )
     how.add_argument(
         "--time-limit", type=float, default=5.0, metavar="S", help="seconds of one grade"

@@ -21,6 +21,7 @@ from llm_bridge.config import TrainConfig
 from llm_bridge.graders import AnyGrader, make_grader
 from llm_bridge.model_modes import enable_autocast, enable_gradient_checkpointing, weight_dtype
 from llm_bridge.models import Policy, load_policy
+from llm_bridge.prompt_room import require_room
 from llm_bridge.tasks import Task, default_eval_split, encode_prompts, load_task
 
 PROMPTS, SAMPLES, EVALUATION = range(3)
@@ -257,12 +258,24 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
     if heldout is not None:
         eval_tasks["heldout"] = heldout.first(config.eval_samples)
     _require_samples(config, eval_tasks)
+    prompts = encode_prompts(task, policy.tokenizer)
+    encoded = {"training": prompts}
+    if heldout is not None:
+        encoded["held-out"] = encode_prompts(eval_tasks["heldout"], policy.tokenizer)
+    for kind, some in encoded.items():
+        require_room(
+            policy.model,
+            some,
+            max_new_tokens=config.max_new_tokens,
+            max_prompt_tokens=config.max_prompt_tokens,
+            kind=kind,
+        )
     return Run(
         config=config,
         policy=policy,
         optimizer=make_optimizer(config, policy.model.parameters()),
         task=task,
-        prompts=encode_prompts(task, policy.tokenizer),
+        prompts=prompts,
         eval_tasks=eval_tasks,
         grader=grader,
     )

@@ -71,6 +71,15 @@ def test_a_hang_is_counted_as_a_timeout_of_its_grader_and_the_others_go_on():
     assert found.is_right.tolist() == [[False, False], [True, True]]
 
 
+def test_a_reward_function_may_be_one_of_the_graders():
+    example = f"{Path(__file__).parents[2] / 'examples' / 'own_reward.py'}:close_and_short"
+    found = compare_graders(
+        reference_completions(str(ROWS_FILE), take=4, source="golds"),
+        graders=["math_verify", example],
+    )
+    assert found.is_right.tolist() == [[True, False]] * 4, "two words cost a little"
+
+
 def test_solutions_and_golds_of_a_dataset_are_completions():
     solutions = reference_completions(str(ROWS_FILE), take=3, shuffle_seed=1)
     golds = reference_completions(str(ROWS_FILE), take=3, shuffle_seed=1, source="golds")

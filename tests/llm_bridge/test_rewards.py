@@ -161,3 +161,14 @@ def test_lists_of_different_length_are_refused(grader):
 def test_an_impossible_time_limit_is_refused(limit):
     with pytest.raises(ValueError, match=r"Grader: `time_limit` must be a finite number in"):
         Grader(time_limit=limit)
+
+
+def test_the_gold_answer_comes_first_since_verify_is_not_symmetric():
+    with Grader(form="boxed") as boxed:
+        texts, golds = ["\\boxed{(1,2)}", "\\boxed{1<x<2}"], ["1<x<2", "(1,2)"]
+        assert boxed.grade(texts, golds).tolist() == [1.0, 0.0], "swapped it would be [0, 1]"
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(ValueError, match="Grader: `form` must be a known form of final answers"):
+        Grader(form="bold")
