@@ -1,5 +1,6 @@
 import json
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -7,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import torch
 from huggingface_hub import constants
+from transformers import dynamic_module_utils
 
 from llm_bridge import hub
 from llm_bridge.models import load_policy, save_policy
@@ -98,18 +100,32 @@ def test_a_folder_without_safetensors_is_refused(tmp_path):
         load_policy(str(folder))
 
 
-def test_code_that_comes_with_a_model_is_never_run(tmp_path):
+OWN_CODE = """
+from transformers import Qwen3Config, Qwen3ForCausalLM
+open({trace!r}, "w").close()
+class OwnConfig(Qwen3Config):
+    model_type = "own"
+class Own(Qwen3ForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+def test_code_that_comes_with_a_model_is_run_only_if_the_user_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
     folder = save_small_model(tmp_path / "model")
     trace = tmp_path / "trace"
-    (folder / "own.py").write_text(f"open({str(trace)!r}, 'w').close()\nclass Own: pass\n")
+    (folder / "own.py").write_text(OWN_CODE.format(trace=str(trace)))
     edit_json(
         folder / "config.json",
         model_type="own",
-        auto_map={"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"},
+        auto_map={"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"},
     )
     with pytest.raises(ValueError, match="must be a causal language model of the Transformers"):
         load_policy(str(folder))
     assert not trace.exists()
+    assert type(load_policy(str(folder), trust_remote_code=True).model).__name__ == "Own"
+    assert trace.exists()
 
 
 def test_an_unknown_device_is_refused(folder):
@@ -168,7 +184,7 @@ def test_reading_the_cache_only_is_undone_afterwards(monkeypatch):
     assert not constants.HF_HUB_OFFLINE
 
 
-def test_code_that_comes_with_a_model_is_run_if_the_user_says_so(tmp_path, monkeypatch):
+def test_the_error_names_the_switch_for_code_that_comes_with_a_model(tmp_path, monkeypatch):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     asked = []
