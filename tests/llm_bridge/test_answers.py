@@ -14,6 +14,7 @@ def shallow_box(text):
         (r"$\boxed{2}$, no: $\boxed{\frac{1}{2}}$.", r"\frac{1}{2}"),
         (r"\boxed{ \left\{1,2\right\} }", r"\left\{1,2\right\}"),
         (r"\boxed{\{1\}} and text {x}", r"\{1\}"),
+        (r"\boxed{\left\{1, x\right.} and {2}", r"\left\{1, x\right."),
         (r"\fbox{3}", "3"),
         (r"$\boxed 5$ is it", "5"),
         (r"\boxed{x \text{ for } x \in \{a, \{b\}\}}", r"x \text{ for } x \in \{a, \{b\}\}"),

@@ -1,11 +1,15 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from banditlab.cli import main
+from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.metrics import read_metrics
+from llm_bridge.run import make_run_grader, prepare_run
 from tests.llm_bridge.small_model import ROWS_FILE, save_small_model
 from tests.llm_bridge.test_command import TINY
+from tests.llm_bridge.training import SMALL
 
 WORDS = ["--take", "6", "--samples", "4", "--pass-at", "1", "2", "4", "--threads", "1"]
 
@@ -98,6 +102,17 @@ def test_training_evaluates_greedily_and_at_k_without_other_samples(tmp_path, ca
     assert main(["train", *rows, "--pass-at", "3", "--out", str(tmp_path / "new")]) == 2
     assert "`pass_at` must be at most the 2 samples" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("bound", [{"eval_top_k": 1}, {"eval_top_p": 1e-9}])
+def test_evaluations_of_a_run_sample_under_their_filter(bound):
+    config = replace(SMALL, eval_greedy=True, eval_samples=64, **bound).resolved()
+    with make_run_grader(config) as grader:
+        line = run_evaluation(prepare_run(config, grader), 0)
+    for prefix in ("train", "heldout"):
+        assert line[f"{prefix}_num_samples"] == 4 * line[f"{prefix}_greedy_num_samples"]
+        assert line[f"{prefix}_mean_length"] == line[f"{prefix}_greedy_mean_length"]
+        assert line[f"{prefix}_pass_rate"] == line[f"{prefix}_greedy_pass_rate"]
 
 
 @pytest.mark.parametrize("flag", ["--top-p", "--top-k"])

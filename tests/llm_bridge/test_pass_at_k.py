@@ -102,3 +102,18 @@ def test_unanimous_prompts_still_have_an_interval(is_right):
     assert found.estimate == float(is_right)
     assert found.high - found.low == pytest.approx(1.0 - 0.025 ** (1 / 20))
     assert found.method == "exact"
+
+
+def test_the_bootstrap_covers_the_population_about_as_often_as_it_says():
+    """400 experiments of 60 prompts: below .91 or above .985 once in 1,000 at a coverage of .95."""
+    rng = np.random.default_rng(1)
+    exact = 2.0 / 3.0  # E[1 - (1 - p)^2] for uniform p
+    hits = naive_hits = 0
+    for _ in range(400):
+        correct = rng.binomial(4, rng.uniform(size=60))
+        found = estimate_pass_at_k(correct, np.full(60, 4), 2)
+        hits += found.low <= exact <= found.high
+        width = 1.96 * math.sqrt(exact * (1 - exact) / (60 * 4))
+        naive_hits += abs(found.estimate - exact) <= width
+    assert 0.91 <= hits / 400 <= 0.985
+    assert naive_hits / 400 < 0.91, "samples counted as prompts would be seen"
