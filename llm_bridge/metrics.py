@@ -15,8 +15,8 @@ import numpy as np
 from banditlab.records import write_atomically
 from banditlab.validation import requirement_error
 from llm_bridge.evaluate import Evaluation
+from llm_bridge.ratios import SurrogateStats
 from llm_bridge.rollout import Rollout
-from llm_bridge.surrogate import SurrogateStats
 
 METRICS_FILE = "metrics.jsonl"
 TIMING_PREFIX = "seconds_"

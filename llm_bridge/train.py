@@ -34,6 +34,7 @@ from llm_bridge.metrics import (
     read_metrics,
 )
 from llm_bridge.models import save_policy
+from llm_bridge.ratios import SurrogateStats
 from llm_bridge.rewards import Grader
 from llm_bridge.rollout import sample_rollouts
 from llm_bridge.run import (
@@ -45,7 +46,7 @@ from llm_bridge.run import (
     prepare_run,
     torch_threads,
 )
-from llm_bridge.surrogate import SurrogateStats, accumulate_gradient
+from llm_bridge.surrogate import accumulate_gradient
 
 SUMMARY_FILE = "summary.json"
 STOPPED_FILE = "stopped.json"
