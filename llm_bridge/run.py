@@ -6,7 +6,8 @@ checkpoint needs no generator's state, and an evaluation never changes what trai
 Shapes: P prompts.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,24 +17,68 @@ import torch
 
 from banditlab.validation import require
 from llm_bridge.config import TrainConfig
+from llm_bridge.memory import RuleMemory
 from llm_bridge.models import Policy, load_policy
+from llm_bridge.optimizer import make_optimizer, make_scheduler
+from llm_bridge.replay import ReplayBuffer
 from llm_bridge.rewards import Grader
 from llm_bridge.tasks import Task, default_eval_split, encode_prompts, load_task
 
-PROMPTS, SAMPLES, EVALUATION = range(3)
+PROMPTS, SAMPLES, EVALUATION, MINIBATCHES, REPLAY = range(5)
 
 
 @dataclass
 class Run:
-    """What a training run works with: model, optimizer, prompts, grader."""
+    """What a training run works with, and what it carries from update to update.
+
+    Attributes:
+        config: the resolved configuration.
+        policy: the model that is trained, and its tokenizer.
+        optimizer: of the model's parameters.
+        scheduler: of the optimizer's learning rate, by updates.
+        task: what is trained on.
+        prompts: its prompts as token ids.
+        eval_tasks: what is evaluated, by name.
+        grader: compares the final answers.
+        reference: the frozen reference model, None where the rule has no reference term.
+        memory: what the rule carries from update to update: of each question, and its multiplier.
+        replay: stale groups, None where none are trained on.
+    """
 
     config: TrainConfig
     policy: Policy
     optimizer: torch.optim.Optimizer
+    scheduler: Any
     task: Task
     prompts: list[list[int]]
     eval_tasks: dict[str, Task]
     grader: Grader
+    reference: Any
+    memory: RuleMemory
+    replay: ReplayBuffer | None
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes from update to update, for a checkpoint."""
+        return {
+            "model": self.policy.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "memory": self.memory.state_dict(),
+            "replay": None if self.replay is None else self.replay.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to what a checkpoint held.
+
+        Args:
+            state: what `state_dict` returned.
+        """
+        self.policy.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.memory.load_state_dict(state["memory"])
+        if self.replay is not None:
+            self.replay.load_state_dict(state["replay"])
 
 
 @contextmanager
@@ -59,7 +104,7 @@ def seed_of(config: TrainConfig, purpose: int, index: int) -> int:
 
     Args:
         config: gives the run's seed.
-        purpose: PROMPTS, SAMPLES or EVALUATION.
+        purpose: PROMPTS, SAMPLES, EVALUATION, MINIBATCHES or REPLAY.
         index: epoch for PROMPTS, update otherwise.
 
     Returns:
@@ -99,19 +144,24 @@ def choose_prompts(config: TrainConfig, num_questions: int, update: int) -> np.n
     return order[place * config.num_prompts : (place + 1) * config.num_prompts]
 
 
-def make_optimizer(config: TrainConfig, parameters: Any) -> torch.optim.Optimizer:
-    """Optimizer of a run: SGD without momentum, or AdamW without weight decay.
-
-    Args:
-        config: gives kind and learning rate.
-        parameters: the model's.
-
-    Returns:
-        The optimizer.
-    """
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=config.learning_rate)
-    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
+def _load_reference(config: TrainConfig, policy: Policy) -> Any:
+    """The reference model, frozen, where the rule has a reference term."""
+    if config.update_rule.reference is None:
+        return None
+    if config.reference_model is None:
+        model = copy.deepcopy(policy.model)
+    else:
+        other = load_policy(config.reference_model, device=config.device)
+        require(
+            other.tokenizer.get_vocab() == policy.tokenizer.get_vocab(),
+            "train",
+            "reference_model",
+            "a model with the tokenizer of the policy",
+            repr(config.reference_model),
+            "Log-probabilities of tokens compare only then",
+        )
+        model = other.model
+    return model.requires_grad_(False).eval()
 
 
 def _load_eval_task(config: TrainConfig, tokenizer: Any) -> Task | None:
@@ -181,12 +231,21 @@ def prepare_run(config: TrainConfig, grader: Grader) -> Run:
     heldout = _load_eval_task(config, policy.tokenizer)
     if heldout is not None:
         eval_tasks["heldout"] = _first(heldout, config.eval_samples)
+    trainable = [value for value in policy.model.parameters() if value.requires_grad]
+    optimizer = make_optimizer(config, trainable)
+    is_replaying = config.replay_groups > 0
     return Run(
         config=config,
         policy=policy,
-        optimizer=make_optimizer(config, policy.model.parameters()),
+        optimizer=optimizer,
+        scheduler=make_scheduler(config, optimizer),
         task=task,
         prompts=encode_prompts(task, policy.tokenizer),
         eval_tasks=eval_tasks,
         grader=grader,
+        reference=_load_reference(config, policy),
+        memory=RuleMemory.start(config.update_rule, len(task)),
+        replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
+        if is_replaying
+        else None,
     )
