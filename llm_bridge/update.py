@@ -72,6 +72,11 @@ def _grade(run: Run, rollout: Rollout, questions: np.ndarray) -> np.ndarray:
     return reward.reshape(len(questions), num_drawn)
 
 
+def _working_type(run: Run) -> torch.dtype:
+    """That of the model, float32 at the least: what weights are computed in."""
+    return torch.promote_types(next(run.policy.model.parameters()).dtype, torch.float32)
+
+
 def _judge(
     run: Run, update: int, drawn: Rollout, reward: np.ndarray, questions: np.ndarray
 ) -> tuple[Experience, Tensor | None]:
@@ -98,7 +103,7 @@ def _judge(
     advantage = torch.from_numpy(np.ascontiguousarray(advantage[:, : config.group_size]))
     experience = Experience(
         rollout=kept,
-        advantage=advantage.to(kept.old_log_prob),
+        advantage=advantage.to(kept.old_log_prob.device, _working_type(run)),
         born=torch.full((len(questions),), update, device=kept.mask.device),
         ref_log_prob=None if shaped is not None else ref_log_prob,
     )
