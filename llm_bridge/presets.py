@@ -79,7 +79,8 @@ _R2VPO = {
 _R2VPO_UNKNOWN = (
     "The numbers of the papers: bound, dual step, first multiplier, batch, group, learning rate, "
     "ratio level. The rule's own defaults hold for the first three; set them with --hyper bound=, "
-    "dual_step_size=, initial=."
+    "dual_step_size=, initial=. On the embedded model, one seed, 20 updates at --learning-rate "
+    "1e-4 take the held-out pass rate from .33 to .66, with replay to .68."
 )
 
 PAPER_B_GRID: Mapping[str, tuple[tuple[int, int], ...]] = {
@@ -103,8 +104,8 @@ PRESETS: Mapping[str, Preset] = {
             **_B_LIKE,
         },
         unknown="Optimizer, learning rate, ratio level, averaging, length of the run, and which "
-        "prompt: it was picked by difficulty [D]. On the embedded model 1e-6 stands still; try "
-        "--learning-rate 1e-4.",
+        "prompt: it was picked by difficulty [D]. On the embedded model, one seed, 200 updates "
+        "take its prompt from .22 to .25 at 1e-6 and to 1.00 at --learning-rate 1e-4.",
     ),
     "paper-b-baseline": Preset(
         paper="arXiv 2601.22532",
@@ -114,8 +115,8 @@ PRESETS: Mapping[str, Preset] = {
             "group_size": Setting(1, "[P]"),
             **_B,
         },
-        unknown="Length of the run. On the embedded model 1e-6 stands still; try --learning-rate "
-        "1e-4.",
+        unknown="Length of the run. On the embedded model, one seed, 60 updates take the held-out "
+        "pass rate from .32 to .32 at 1e-6, .55 at --learning-rate 1e-4 and .81 at 5e-4.",
     ),
     "paper-b-grid": Preset(
         paper="arXiv 2601.22532",

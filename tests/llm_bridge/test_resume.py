@@ -78,30 +78,6 @@ def test_a_run_that_ends_anywhere_goes_on_to_the_same_bits(
     assert_same_run(uninterrupted, train(SMALL, tmp_path / "run"))
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_a_killed_process_goes_on_to_the_same_bits(uninterrupted, tmp_path):
-    program, out = tmp_path / "program.py", tmp_path / "run"
-    program.write_text(TRAIN_PROGRAM)
-    process = subprocess.Popen(
-        [sys.executable, program, json.dumps(SMALL.as_dict()), out], stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 60.0
-    while not (out / "checkpoint-00000002.pt").exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    # Held still, so that it cannot end before it is killed.
-    process.send_signal(signal.SIGSTOP)
-    before = contents(out)
-    with pytest.raises(ValueError, match=f"no other process works on.*stop process {process.pid}"):
-        train(SMALL, out)
-    assert contents(out) == before
-    process.kill()
-    _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors.decode()
-    assert not (out / "summary.json").exists()
-    assert_same_run(uninterrupted, train(SMALL, out))
-
-
 def test_a_second_process_gets_exit_code_2_and_writes_nothing(tmp_path, monkeypatch, capsys):
     words = ["train", "--prompts", "4", "--eval-samples", "8", "--out", str(tmp_path / "run")]
     codes = []
@@ -158,6 +134,30 @@ def whole_runs(tmp_path_factory):
         name: train(config, folder / name)
         for name, config in (("carrying", CARRYING), ("remembering", REMEMBERING))
     }
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_killed_process_goes_on_to_the_same_bits(whole_runs, tmp_path):
+    program, out = tmp_path / "program.py", tmp_path / "run"
+    program.write_text(TRAIN_PROGRAM)
+    process = subprocess.Popen(
+        [sys.executable, program, json.dumps(CARRYING.as_dict()), out], stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60.0
+    while not (out / "checkpoint-00000002.pt").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    # Held still, so that it cannot end before it is killed.
+    process.send_signal(signal.SIGSTOP)
+    before = contents(out)
+    with pytest.raises(ValueError, match=f"no other process works on.*stop process {process.pid}"):
+        train(CARRYING, out)
+    assert contents(out) == before
+    process.kill()
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()
+    assert not (out / "summary.json").exists()
+    assert_same_run(whole_runs["carrying"], train(CARRYING, out))
 
 
 def interrupted(config, out, monkeypatch, at_update=4):
