@@ -165,8 +165,10 @@ class ByHand:
                 response = drawn.response_tokens[place, member][mask].tolist()
                 old = drawn.old_log_prob[place, member][mask].double()
                 prompt = self.prompts[question]
-                with torch.no_grad():
-                    ref = log_probs(self.base, prompt, response, temperature)
+                ref = torch.zeros_like(old)
+                if rule.reference is not None:
+                    with torch.no_grad():
+                        ref = log_probs(self.base, prompt, response, temperature)
                 group.append(Row(prompt, response, old, ref, 0.0, update))
             rows.append(group)
         if rule.reference is not None and rule.reference.place == "reward":

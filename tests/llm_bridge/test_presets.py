@@ -22,7 +22,9 @@ SMALLER += ["--max-new-tokens", "6", "--learning-rate", "1e-3", "--threads", "1"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return save_small_model(tmp_path_factory.mktemp("small") / "model", initializer_range=0.3)
+    return save_small_model(
+        tmp_path_factory.mktemp("small") / "model", initializer_range=0.3, num_hidden_layers=1
+    )
 
 
 @pytest.fixture

@@ -21,7 +21,10 @@ TOLERANCE = 1e-9
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return save_small_model(
-        tmp_path_factory.mktemp("small") / "model", kind="llama", initializer_range=0.3
+        tmp_path_factory.mktemp("small") / "model",
+        kind="llama",
+        initializer_range=0.3,
+        num_hidden_layers=1,
     )
 
 
