@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from banditlab.levels import LEVELS, pool
-from banditlab.rules import get_rule
+from banditlab.rules import RULES, get_rule
+from banditlab.testing.known import promises_of_rule
 from llm_bridge.forward import token_log_prob
 from llm_bridge.surrogate import (
     accumulate_gradient,
@@ -14,7 +15,6 @@ from llm_bridge.surrogate import (
     score_gradients,
     split_rows,
 )
-from tests.banditlab.published import OBJECTIVES
 from tests.llm_bridge.test_rollout import PROMPTS, all_rows, sample, tiny_model
 
 KINDS = ["llama", "gpt2"]
@@ -57,7 +57,7 @@ def published_gradient(model, rollout, advantage, name, level):
     per_unit = advantage.flatten()
     if level == "token":
         per_unit = per_unit[:, None].expand(part.mask.shape)
-    objective = OBJECTIVES[name](log_prob, old_log_prob, per_unit)
+    objective = promises_of_rule(RULES[name]).objective(log_prob, old_log_prob, per_unit)
     if level == "token":
         objective = torch.where(part.mask, objective, 0.0)
     model.zero_grad()
