@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from banditlab.rules import RULES
+from banditlab.testing.known import promises_of_rule
+from banditlab.testing.objectives import importance_weighted, kl_estimate
 from llm_bridge import update as update_module
 from llm_bridge.config import TrainConfig
 from llm_bridge.forward import RolloutPart, token_log_prob
 from llm_bridge.run import choose_prompts, prepare_run
 from llm_bridge.update import run_update
-from tests.banditlab.published import OBJECTIVES, importance_weighted, schulman
 from tests.llm_bridge.small_model import ROWS_FILE
 
 EPS = 1e-6
@@ -173,7 +174,10 @@ class ByHand:
             rows.append(group)
         if rule.reference is not None and rule.reference.place == "reward":
             estimates = [
-                [float(schulman(r.old.sum(), r.ref.sum(), rule.reference.estimator)) for r in group]
+                [
+                    float(kl_estimate(r.old.sum(), r.ref.sum(), rule.reference.estimator))
+                    for r in group
+                ]
                 for group in rows
             ]
             reward = reward - rule.reference.coefficient * np.array(estimates)
@@ -196,12 +200,12 @@ class ByHand:
         self.max_abs_log_ratio = max(
             self.max_abs_log_ratio, float((unit - old).detach().abs().max())
         )
-        published = importance_weighted if "k3" in name else OBJECTIVES[name]
+        published = importance_weighted if "k3" in name else promises_of_rule(RULES[name]).objective
         options = {} if self.multiplier is None else {"multiplier": self.multiplier}
         total = published(unit, old, torch.full_like(unit, row.advantage), **options)
         if term is not None and term.place == "loss":
             factor = torch.exp(unit - old) if term.is_ratio_corrected else 1.0
-            total = total - term.coefficient * factor * schulman(unit, ref, term.estimator)
+            total = total - term.coefficient * factor * kl_estimate(unit, ref, term.estimator)
         return total.sum()
 
     def divisor(self, row, rows):

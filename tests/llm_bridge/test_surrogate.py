@@ -9,7 +9,9 @@ import torch
 
 from banditlab.levels import LEVELS, pool
 from banditlab.reference import ESTIMATORS, ReferenceTerm
-from banditlab.rules import get_rule
+from banditlab.rules import RULES, get_rule
+from banditlab.testing.known import promises_of_rule
+from banditlab.testing.objectives import kl_estimate
 from banditlab.testing.promises import Averaging as PromisedAveraging
 from llm_bridge import surrogate
 from llm_bridge.averaging import AVERAGINGS, averaged_weight
@@ -17,7 +19,6 @@ from llm_bridge.forward import token_log_prob
 from llm_bridge.microbatches import rollout_log_prob
 from llm_bridge.ratios import SurrogateStats, ratio_variance
 from llm_bridge.surrogate import accumulate_gradient
-from tests.banditlab.published import OBJECTIVES, schulman
 from tests.llm_bridge.test_rollout import PROMPTS, all_rows, sample, tiny_model
 
 KINDS = ["llama", "gpt2"]
@@ -88,7 +89,9 @@ def objective_gradient(
 
 
 def published_gradient(model, rollout, advantage, name, level, **options):
-    return objective_gradient(model, rollout, advantage, OBJECTIVES[name], level, **options)
+    return objective_gradient(
+        model, rollout, advantage, promises_of_rule(RULES[name]).objective, level, **options
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -158,7 +161,7 @@ def test_a_reference_in_the_loss_is_the_published_estimate(estimator, is_correct
     )
 
     def objective(log_prob, old_log_prob, advantage, ref_log_prob, *, kind=estimator):
-        estimate = schulman(log_prob, ref_log_prob, kind)
+        estimate = kl_estimate(log_prob, ref_log_prob, kind)
         ratio = torch.exp(log_prob - old_log_prob)
         return ratio * advantage - 0.4 * estimate * (ratio if is_corrected else 1.0)
 
