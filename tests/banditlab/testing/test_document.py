@@ -1,5 +1,7 @@
 import re
+from pathlib import Path
 
+from banditlab.testing import CHECKS
 from tests.banditlab.testing.teeth import BROKEN
 from tests.banditlab.testing.teeth.__main__ import PATH
 from tests.banditlab.testing.teeth.document import broken_row, checks_section, rejections
@@ -33,3 +35,8 @@ def test_the_page_lists_every_broken_rule_and_what_must_reject_it():
 def test_a_row_says_all_that_reject_the_rule():
     for name in ("dropped_ratio", "mean_with_the_sample_itself", "loss_times_mask"):
         assert list(rejections(BROKEN[name])) == rows()[name], AGAIN
+
+
+def test_the_readme_counts_checks_and_broken_rules():
+    readme = " ".join((Path(__file__).parents[3] / "README.md").read_text().split())
+    assert f"the {len(CHECKS)} checks and the {len(BROKEN)} broken rules" in readme
