@@ -15,9 +15,9 @@ number, the batch's tokens: neither does.
 Shapes: n rollouts, T tokens.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from torch import Tensor
+Tensor = Any
 
 Averaging = Literal["sequence_sum", "token_mean", "sequence_mean", "constant_length"]
 AVERAGINGS: tuple[Averaging, ...] = (
