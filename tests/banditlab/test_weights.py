@@ -10,7 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from banditlab.testing import check_update_rule
 from banditlab.testing.objectives import dual_clipped
+from banditlab.testing.source import name_of
 from banditlab.weights import (
     cispo_weight,
     clipped_weight,
@@ -195,3 +197,19 @@ def test_dual_clip_asks_for_the_sign_where_the_clip_is_wider():
     ratio = np.exp(arrays[0] - arrays[1])
     without_sign = np.where(ratio > 2.0, 0.0, clipped_weight(*arrays, **widths))
     assert np.abs(found - without_sign).max() > 1.0
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        policy_gradient_weight,
+        functools.partial(clipped_weight, clip_low=0.2, clip_high=0.28),
+        functools.partial(dual_clipped_weight, clip_low=0.2, clip_high=0.2, dual_clip=3.0),
+        functools.partial(cispo_weight, clip_low=0.5, clip_high=0.28),
+        topr_weight,
+        functools.partial(ratio_variance_weight, multiplier=0.7),
+    ],
+    ids=name_of,
+)
+def test_each_weight_is_the_gradient_of_its_published_objective(weight):
+    check_update_rule(weight, checks=["gradient_of_objective"])
