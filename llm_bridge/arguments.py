@@ -1,110 +1,198 @@
-"""Arguments that several commands share: which model, which data, which grader.
+"""The arguments of `banditlab train` by topic; what is not given stays out of the namespace.
 
-Only the standard library is imported here. What is not given stays out of the namespace, so that
-TrainConfig's default holds.
+Only the standard library is imported here.
 """
 
 from argparse import SUPPRESS
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
 def add_open(
-    group: Any, flag: str, metavar: str, text: str, kind: Callable[[str], Any] = str
+    group: Any,
+    flag: str,
+    metavar: str,
+    text: str,
+    kind: Callable[[str], Any] = str,
+    **options: str,
 ) -> None:
-    """Add an argument without a default.
+    """Add an argument without a default of its own.
 
     Args:
-        group: parser or group of arguments.
-        flag: its name.
-        metavar: what stands for its value in the help.
-        text: help.
-        kind: makes the value of a word.
+        group: group of the parser.
+        flag: the word.
+        metavar: what stands for its value.
+        text: its help.
+        kind: reads the value.
+        **options: e.g. dest.
     """
-    group.add_argument(flag, metavar=metavar, type=kind, default=SUPPRESS, help=text)
+    group.add_argument(flag, metavar=metavar, type=kind, default=SUPPRESS, help=text, **options)
+
+
+def add_default(
+    group: Any, flag: str, metavar: str, default: Any, text: str, **options: str
+) -> None:
+    """Add an argument whose default is only told, so that a preset can tell what was given.
+
+    Args:
+        group: group of the parser.
+        flag: the word.
+        metavar: what stands for its value.
+        default: the default of `TrainConfig`; its type reads the value.
+        text: its help.
+        **options: e.g. dest.
+    """
+    add_open(group, flag, metavar, f"{text} (default: {default})", type(default), **options)
 
 
 def add_switch(group: Any, flag: str, text: str) -> None:
     """Add an argument that is off unless given.
 
     Args:
-        group: parser or group of arguments.
-        flag: its name.
-        text: help.
+        group: group of the parser.
+        flag: the word.
+        text: its help.
     """
     group.add_argument(flag, action="store_true", default=SUPPRESS, help=text)
 
 
-def add_model_arguments(group: Any) -> None:
-    """Add the arguments that say which model is loaded, and how.
+def add_reference_arguments(group: Any) -> None:
+    """Add what keeps the policy near a reference.
 
     Args:
-        group: parser or group of arguments.
+        group: group of the parser.
     """
+    add_open(
+        group,
+        "--kl",
+        "ESTIMATOR",
+        "k1, k2 or k3 of the divergence from a reference, instead of the rule's own; or none",
+    )
+    add_open(group, "--kl-coefficient", "PRICE", "price of one nat, in units of reward", float)
+    add_open(
+        group, "--kl-place", "PLACE", "loss (by default, unless the rule says reward) or reward"
+    )
     group.add_argument(
-        "--model",
-        metavar="NAME_OR_PATH",
-        default="embedded",
-        help="'embedded', a folder written by save_pretrained (safetensors), or a hub name",
-    )
-    group.add_argument("--device", default="cpu", help="torch device")
-    add_open(
-        group,
-        "--dtype",
-        "NAME",
-        "float32, float64, bfloat16 (weights too: small steps are rounded away) or autocast "
-        "(float32 weights, bfloat16 arithmetic); log-probabilities are float32 at least; by "
-        "default float32 on a CPU, else autocast",
+        "--kl-ratio-corrected",
+        action="store_true",
+        default=SUPPRESS,
+        help="multiply the estimate in the loss by the ratio",
     )
     add_open(
         group,
-        "--attn-implementation",
-        "NAME",
-        "sdpa, eager, flash_attention_2, ...; by default as Transformers chooses",
+        "--reference",
+        "NAME_OR_PATH",
+        "model to stay near to; by default the model as it was",
+        dest="reference_model",
     )
-    add_switch(group, "--trust-remote-code", "run code that comes with the model; off unless given")
 
 
-def add_data_arguments(group: Any) -> None:
-    """Add the arguments that say what is asked and what is right.
+def parse_reference(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the --kl words together.
 
     Args:
-        group: parser or group of arguments.
+        given: arguments by name.
+
+    Returns:
+        The field `reference` of `TrainConfig`, if any word was given, and nothing else.
+
+    Raises:
+        ValueError: no term is wanted, and yet a field of it is given.
     """
-    group.add_argument(
-        "--dataset",
-        metavar="NAME_OR_PATH",
-        default="embedded",
-        help="'embedded', a .jsonl, .json, .parquet, .csv or .arrow file, a folder, or a hub name "
-        "(openai/gsm8k:main)",
+    from banditlab.validation import require
+
+    words = {
+        "kl": "estimator",
+        "kl_coefficient": "coefficient",
+        "kl_place": "place",
+        "kl_ratio_corrected": "is_ratio_corrected",
+    }
+    term = {field: given[word] for word, field in words.items() if word in given}
+    if not term:
+        return {}
+    if term.get("estimator") != "none":
+        return {"reference": term}
+    require(
+        len(term) == 1,
+        "train",
+        "kl",
+        "other than none where its coefficient, place or correction is given",
+        "none",
+        "Leave the others out",
     )
-    group.add_argument(
-        "--task",
-        metavar="NAME",
-        default="gsm8k",
-        help="gsm8k (answers end with '#### ' and the final answer), math (solutions with the "
-        "final answer in \\boxed{}), verl (its parquet rows), or your own, file.py:object",
-    )
-    group.add_argument(
-        "--grader",
-        metavar="NAME",
-        default="math_verify",
-        help="math_verify (equal values), mark (the string after '#### ') or boxed (the string "
-        "in \\boxed{})",
+    return {"reference": {}}
+
+
+def add_step_arguments(group: Any) -> None:
+    """Add what the gradient steps are.
+
+    Args:
+        group: group of the parser.
+    """
+    add_default(group, "--inner-epochs", "N", 1, "passes over the rollouts of an update")
+    add_default(
+        group, "--minibatches", "N", 1, "steps of a pass, over disjoint parts of the rollouts"
     )
     add_open(
         group,
-        "--reward",
-        "FILE.PY:FUNCTION",
-        "f(completion, row) -> float, in place of the grader; 1 or more counts as right",
+        "--microbatch-tokens",
+        "N",
+        "most tokens, padding included, at once; changes memory, not the step",
+        int,
     )
-    add_open(group, "--shuffle-seed", "N", "shuffle the rows before any are taken", int)
-    add_open(group, "--question-column", "NAME", "by default the task's own: question or problem")
-    add_open(group, "--answer-column", "NAME", "by default the task's own: answer or solution")
+    add_default(
+        group,
+        "--averaging",
+        "NAME",
+        "sequence_sum",
+        "of the loss: sequence_sum (over tokens, mean over rollouts), token_mean, sequence_mean, "
+        "or constant_length (sequence_sum divided by --max-new-tokens)",
+    )
+    add_default(group, "--optimizer", "NAME", "sgd", "sgd (no momentum) or adamw")
+    add_default(group, "--learning-rate", "RATE", 0.01, "step on the loss as --averaging says")
+    add_default(
+        group, "--schedule", "NAME", "constant", "of the rate, by updates: constant, linear, cosine"
+    )
+    add_default(
+        group,
+        "--warmup",
+        "N",
+        0,
+        "updates in which the rate rises from 0; the first one stands still",
+        dest="warmup_updates",
+    )
+    add_default(group, "--weight-decay", "RATE", 0.0, "decoupled decay, times the learning rate")
+    add_default(group, "--adam-beta1", "B", 0.9, "decay of the mean of gradients")
+    add_default(group, "--adam-beta2", "B", 0.999, "decay of the mean of squared gradients")
+    add_default(group, "--adam-eps", "EPS", 1e-08, "added to the root of the mean square")
     add_open(
         group,
-        "--prompt-format",
-        "FORMAT",
-        "'embedded' (the bare question) or 'instruction' (as the task asks, in the model's chat "
-        "template if it has one); by default as the model needs it",
+        "--max-gradient-norm",
+        "NORM",
+        "scale larger gradients down to this Euclidean norm",
+        float,
+    )
+
+
+def add_replay_arguments(group: Any) -> None:
+    """Add what is trained on again.
+
+    Args:
+        group: group of the parser.
+    """
+    add_default(
+        group,
+        "--replay-groups",
+        "N",
+        0,
+        "stale groups (a prompt with its rollouts) that an update also trains on, with the "
+        "log-probs and advantages of their time",
+    )
+    add_default(group, "--replay-max-age", "N", 4, "greatest age of a stale group, in updates")
+    add_open(
+        group,
+        "--replay-capacity",
+        "N",
+        "most stale groups kept; by default all that are young enough",
+        int,
     )

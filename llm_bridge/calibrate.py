@@ -28,7 +28,7 @@ from llm_bridge.evaluate import decode_responses
 from llm_bridge.models import Policy
 from llm_bridge.rewards import Grader
 from llm_bridge.rollout import sample_rollouts
-from llm_bridge.surrogate import mean_gradient, score_gradients
+from llm_bridge.scores import mean_gradient, score_gradients
 from llm_bridge.tasks import Task, encode_prompts
 
 _MOST_BLOCKS = 16

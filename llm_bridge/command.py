@@ -8,16 +8,35 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from banditlab.command import Command
 from banditlab.commands import add_rule_arguments, parse_hyper
-from llm_bridge.arguments import add_data_arguments, add_model_arguments, add_open, add_switch
+from llm_bridge.arguments import (
+    add_default,
+    add_open,
+    add_reference_arguments,
+    add_replay_arguments,
+    add_step_arguments,
+    add_switch,
+    parse_reference,
+)
+from llm_bridge.data_arguments import add_data_arguments, add_model_arguments
+
+if TYPE_CHECKING:
+    from llm_bridge.config import TrainConfig
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    # What is not given stays out of the namespace, and TrainConfig's default holds.
-    what = parser.add_argument_group("model and data")
+    # What is not given stays out of the namespace, and the preset or TrainConfig's default holds.
+    _add_data_group(parser.add_argument_group("model and data"))
+    _add_rule_group(parser.add_argument_group("update rule", "by default group_mean"))
+    add_step_arguments(parser.add_argument_group("steps"))
+    add_replay_arguments(parser.add_argument_group("stale rollouts"))
+    _add_run_group(parser.add_argument_group("run"))
+
+
+def _add_data_group(what: Any) -> None:
     add_model_arguments(what)
     add_switch(
         what,
@@ -34,27 +53,20 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_open(what, "--take", "N", "train on the first N rows only", int)
     add_open(what, "--eval-take", "N", "evaluate on the first N held-out rows only", int)
     add_open(what, "--row", "N", "train on row N alone, counted from 0; with --prompts 1", int)
-    rule = parser.add_argument_group("update rule")
-    add_rule_arguments(rule, default="group_mean")
-    rule.add_argument(
-        "--level",
-        default="sequence",
-        help="unit of the ratio: token, sequence or sequence_geometric",
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _add_rule_group(rule: Any) -> None:
+    add_rule_arguments(rule, is_required=False)
+    add_default(
+        rule, "--level", "LEVEL", "sequence", "ratio of a token, sequence or sequence_geometric"
     )
-    _add_number(rule, "--prompts", "P", 32, "prompts of an update", dest="num_prompts")
-    _add_number(rule, "--group-size", "G", 8, "rollouts of a prompt")
-    _add_number(rule, "--inner-epochs", "N", 1, "gradient steps on the rollouts of an update")
-    _add_number(
-        rule,
-        "--learning-rate",
-        "RATE",
-        0.01,
-        "step on a loss summed over tokens and averaged over rollouts",
-    )
-    rule.add_argument(
-        "--optimizer", metavar="NAME", default="sgd", help="sgd (no momentum) or adamw (no decay)"
-    )
-    _add_number(rule, "--temperature", "T", 1.0, "of the sampling distribution")
+    add_default(rule, "--prompts", "P", 32, "prompts of an update", dest="num_prompts")
+    add_default(rule, "--group-size", "G", 8, "rollouts of a prompt")
+    add_default(rule, "--temperature", "T", 1.0, "of the sampling distribution")
     add_open(
         rule,
         "--max-new-tokens",
@@ -65,11 +77,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_open(
         rule, "--max-prompt-tokens", "N", "refuse longer prompts; by default the model's own", int
     )
-    run = parser.add_argument_group("run")
-    _add_number(run, "--updates", "N", 100, "length of the run", dest="num_updates")
-    _add_number(run, "--seed", "N", 0, "seed of prompts, samples and evaluations")
-    _add_number(run, "--eval-every", "N", 10, "updates between evaluations")
-    _add_number(run, "--eval-samples", "N", 2048, "responses of an evaluation")
+    add_reference_arguments(rule)
+
+
+def _add_run_group(run: Any) -> None:
+    add_open(run, "--preset", "NAME", "configuration of a paper, which further flags override")
+    run.add_argument(
+        "--list-presets",
+        action="store_true",
+        default=SUPPRESS,
+        help="print all presets with the source of every field",
+    )
+    add_default(run, "--updates", "N", 100, "length of the run", dest="num_updates")
+    add_default(run, "--seed", "N", 0, "seed of prompts, samples and evaluations")
+    add_default(run, "--eval-every", "N", 10, "updates between evaluations")
+    add_default(run, "--eval-samples", "N", 2048, "responses of an evaluation")
     run.add_argument(
         "--pass-at",
         metavar="K",
@@ -85,13 +107,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
         add_open(
             run, flag, "X", "refused in training, where it would make E_old[ratio] differ from 1"
         )
-    run.add_argument(
+    add_open(
+        run,
         "--threads",
-        metavar="N",
-        type=int,
+        "N",
+        "threads of torch; by default its own choice",
+        int,
         dest="num_threads",
-        default=SUPPRESS,
-        help="threads of torch; by default its own choice",
     )
     add_open(
         run,
@@ -110,15 +132,19 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
+def _configuration(given: dict[str, Any]) -> "TrainConfig":
+    """Defaults, then the preset, then what was given."""
+    from llm_bridge.config import TrainConfig
+    from llm_bridge.presets import get_preset, overridden
 
-
-def _add_number(
-    group: Any, flag: str, metavar: str, default: float, text: str, **options: str
-) -> None:
-    kind = type(default)
-    group.add_argument(flag, metavar=metavar, type=kind, default=default, help=text, **options)
+    given = {**given, **parse_reference(given)}
+    if "hyper" in given:
+        given["hyper"] = parse_hyper(given["hyper"], "train")
+    names = {field.name for field in fields(TrainConfig)}
+    chosen = {name: given[name] for name in names & given.keys()}
+    if "preset" in given:
+        chosen = overridden(get_preset(given["preset"]), chosen)
+    return TrainConfig(**chosen).resolved()
 
 
 def _refuse_filters(arguments: Namespace) -> None:
@@ -137,12 +163,14 @@ def _refuse_filters(arguments: Namespace) -> None:
 
 
 def _run(arguments: Namespace) -> int:
-    from llm_bridge.config import TrainConfig
+    given = vars(arguments)
+    if given.get("list_presets"):
+        from llm_bridge.presets import describe_presets
 
+        print(describe_presets())
+        return 0
     _refuse_filters(arguments)
-    given = vars(arguments) | {"hyper": parse_hyper(getattr(arguments, "hyper", []), "train")}
-    names = {field.name for field in fields(TrainConfig)}
-    config = TrainConfig(**{name: given[name] for name in names & given.keys()}).resolved()
+    config = _configuration(given)
     from llm_bridge.estimate import estimate_run
     from llm_bridge.train import SUMMARY_FILE, train
 

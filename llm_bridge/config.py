@@ -4,75 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from banditlab.levels import LEVELS
 from banditlab.references import file_digest, file_place
-from banditlab.rules import UpdateRule, get_rule, group_advantage, score_weight
-from banditlab.validation import require, require_finite_number, require_known
-from llm_bridge.choices import DTYPES, default_dtype, require_filter_bounds
-from llm_bridge.tasks import DEFAULT_TASK, EMBEDDED, PROMPT_FORMATS
+from banditlab.rules import UpdateRule, get_rule
+from banditlab.validation import require
+from llm_bridge.choices import default_dtype
+from llm_bridge.config_checks import reference_term, require_valid
+from llm_bridge.tasks import DEFAULT_TASK, EMBEDDED
 
-OPTIMIZERS = ("sgd", "adamw")
 DEFAULT_MAX_NEW_TOKENS = 256
-
-_COUNTS = {
-    "num_prompts": "It is the number of prompts of an update",
-    "group_size": "It is the number of rollouts of a prompt",
-    "inner_epochs": "One inner epoch is a purely on-policy step",
-    "num_updates": "It is the length of the run",
-    "eval_every": "It counts updates; take num_updates to evaluate at the ends only",
-    "eval_samples": "2048 samples give a standard error of about 0.01",
-    "checkpoint_every": "It counts updates",
-    "max_new_tokens": "It limits a response, in tokens",
-    "max_prompt_tokens": "Leave it out to allow what the model has room for",
-    "take": "Leave it out to use all rows",
-    "eval_take": "Leave it out to use all rows",
-    "lora_rank": "Leave it out to train all weights",
-    "num_threads": "One thread is the fastest for small models",
-}
-_OPTIONAL_COUNTS = (
-    "max_new_tokens",
-    "max_prompt_tokens",
-    "take",
-    "eval_take",
-    "lora_rank",
-    "num_threads",
-)
-
-
-def _require_runnable(rule: UpdateRule) -> None:
-    """Refuse what the training loop cannot do yet, before anything is loaded."""
-    for is_missing, need, remedy in (
-        (
-            rule.initial_state is not None,
-            "no memory of earlier rewards",
-            "Use a group or batch baseline, e.g. leave_one_out or batch_mean",
-        ),
-        (
-            rule.extra_rollouts > 0,
-            "no extra rollouts",
-            "Use grpo with a larger group_size, which also trains on them",
-        ),
-        (
-            rule.reference is not None,
-            "no reference term",
-            "Use the rule without it, e.g. grpo or leave_one_out",
-        ),
-        (
-            rule.dual is not None,
-            "a multiplier that does not move",
-            "Use variance_penalty with hyper multiplier=...",
-        ),
-    ):
-        require(
-            not is_missing,
-            "TrainConfig",
-            "rule",
-            f"one with {need} on a language model; the simulator runs it",
-            repr(rule),
-            remedy,
-        )
 
 
 @dataclass(frozen=True)
@@ -89,10 +28,9 @@ class TrainConfig:
         hyper: hyperparameters of the rule that differ from its defaults.
         num_prompts: prompts of an update.
         group_size: rollouts of a prompt.
-        inner_epochs: gradient steps on the rollouts of an update.
-        learning_rate: step of the optimizer, on a loss summed over tokens and averaged over
-            rollouts.
-        optimizer: "sgd" (without momentum) or "adamw" (without weight decay).
+        inner_epochs: passes over the rollouts of an update.
+        learning_rate: step of the optimizer, on the loss as `averaging` says.
+        optimizer: "sgd" (without momentum) or "adamw".
         num_updates: length of the run.
         seed: seed of prompts, samples and evaluations.
         eval_every: updates between evaluations; the first and the last update always have one.
@@ -110,6 +48,28 @@ class TrainConfig:
         prompt_format: "embedded" or "instruction"; by default "embedded" where the model or the
             dataset is the embedded one.
         device: torch device.
+        averaging: how the loss averages, as `llm_bridge.averaging` says: "sequence_sum",
+            "token_mean", "sequence_mean" or "constant_length".
+        minibatches: optimizer steps of an inner epoch, over disjoint parts of the rollouts in
+            random order, each with the ratios of its time.
+        microbatch_tokens: most tokens, padding included, of one forward and backward pass; by
+            default as many as keep the logits below 256 MiB. It changes memory, not the step.
+        reference: reference term instead of the rule's own, by the names of
+            `banditlab.reference.ReferenceTerm`; what is left out is the rule's own; {} takes the
+            term away.
+        reference_model: reference policy, a folder or hub name; by default the model as it was.
+        adam_beta1: decay of AdamW's mean of gradients.
+        adam_beta2: decay of AdamW's mean of squared gradients.
+        adam_eps: added to the root of AdamW's mean square.
+        weight_decay: decoupled decay of the weights, times the learning rate.
+        max_gradient_norm: Euclidean norm that a gradient is scaled down to; None leaves it.
+        schedule: learning rate over updates: "constant", "linear" or "cosine", the last two
+            towards 0 at the end of the run.
+        warmup_updates: updates in which the rate first rises linearly from 0.
+        replay_groups: stale groups (prompts, each with its rollouts) that an update also trains
+            on, drawn from the replay buffer; 0 keeps none.
+        replay_max_age: greatest age of a stale group, in updates.
+        replay_capacity: most stale groups kept; by default all that are young enough.
         rule_sha256: first digits of the SHA-256 of a rule's file; taken by itself, and where it
             is given, the file must be that one.
         task: definition of questions and answers: "gsm8k", "math", "verl", or
@@ -163,6 +123,21 @@ class TrainConfig:
     answer_column: str | None = None
     prompt_format: str | None = None
     device: str = "cpu"
+    averaging: str = "sequence_sum"
+    minibatches: int = 1
+    microbatch_tokens: int | None = None
+    reference: Mapping[str, Any] | None = None
+    reference_model: str | None = None
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_eps: float = 1e-8
+    weight_decay: float = 0.0
+    max_gradient_norm: float | None = None
+    schedule: str = "constant"
+    warmup_updates: int = 0
+    replay_groups: int = 0
+    replay_max_age: int = 4
+    replay_capacity: int | None = None
     rule_sha256: str | None = None
     task: str = DEFAULT_TASK
     grader: str = "math_verify"
@@ -186,68 +161,18 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hyper", dict(self.hyper))
+        if self.reference is not None:
+            object.__setattr__(self, "reference", dict(self.reference))
         rule = self.update_rule
-        _require_runnable(rule)
         object.__setattr__(self, "rule", rule.name)
         self._pin_file("rule")
         for name in ("task", "reward"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, file_place(getattr(self, name)))
                 self._pin_file(name)
-        for name, remedy in _COUNTS.items():
-            value = getattr(self, name)
-            if name in _OPTIONAL_COUNTS and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int):
-                kind = type(value).__name__
-                raise TypeError(f"TrainConfig: `{name}` must be an integer, got {kind}. {remedy}.")
-            require(value >= 1, "TrainConfig", name, "at least 1", value, remedy)
-        require(
-            self.group_size >= rule.smallest_group,
-            "TrainConfig",
-            "group_size",
-            f"at least {rule.smallest_group} for {rule.name}, which compares rollouts of a prompt",
-            self.group_size,
-            "Raise it, or use the rule raw_reward",
-        )
-        # The rule itself knows which hyperparameters are possible.
-        group_advantage(rule, np.zeros((self.num_prompts, self.group_size)))
-        score_weight(rule, np.zeros(1), np.zeros(1), np.zeros(1))
-        require(self.seed >= 0, "TrainConfig", "seed", "at least 0", self.seed, "Use 0, 1, 2, ...")
-        for name in ("learning_rate", "temperature"):
-            require_finite_number(
-                "TrainConfig",
-                name,
-                getattr(self, name),
-                low=0.0,
-                is_low_open=True,
-                remedy="It scales the step" if name == "learning_rate" else "1 is the model itself",
-            )
-        require_known("TrainConfig", "optimizer", self.optimizer, OPTIMIZERS, "optimizer")
-        require_known("TrainConfig", "level", self.level, LEVELS, "level")
-        if self.prompt_format is not None:
-            require_known(
-                "TrainConfig", "prompt_format", self.prompt_format, PROMPT_FORMATS, "prompt format"
-            )
-
-        require_filter_bounds(self.eval_top_k, self.eval_top_p)
-        if self.dtype is not None:
-            require_known("TrainConfig", "dtype", self.dtype, DTYPES, "choice of type")
         for name in ("pass_at", "lora_targets"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for k in self.pass_at:
-            require(
-                k >= 1, "TrainConfig", "pass_at", "numbers from 1", k, "Pass@1 is the pass rate"
-            )
-        if self.row is not None:
-            require(
-                self.num_prompts == 1,
-                "TrainConfig",
-                "num_prompts",
-                "1 where `row` names one prompt",
-                self.num_prompts,
-                "Take --prompts 1, or leave --row out",
-            )
+        require_valid(self)
 
     def _pin_file(self, name: str) -> None:
         """Keep the digest of a reference's file, so that a resumed run sees a change."""
@@ -265,8 +190,16 @@ class TrainConfig:
 
     @property
     def update_rule(self) -> UpdateRule:
-        """The rule with its hyperparameters."""
-        return get_rule(self.rule, **self.hyper)
+        """The rule with its hyperparameters and its reference term."""
+        rule = get_rule(self.rule)
+        if self.reference is not None:
+            rule = rule.with_reference(reference_term(rule, self.reference))
+        return rule.with_hyper(**self.hyper)
+
+    @property
+    def num_drawn(self) -> int:
+        """Rollouts of a prompt that are drawn, those for statistics only included."""
+        return self.group_size + self.update_rule.extra_rollouts
 
     def resolved(self) -> "TrainConfig":
         """Fill in what depends on the model and the dataset.
@@ -280,10 +213,16 @@ class TrainConfig:
             from llm_bridge.embedded.corpus import MAX_NEW_TOKENS
 
             limit = MAX_NEW_TOKENS
+        rule = self.update_rule
+        capacity = self.replay_capacity
+        if capacity is None and self.replay_groups:
+            capacity = self.num_prompts * self.replay_max_age
         values = {
+            "reference": {} if rule.reference is None else rule.reference.as_dict(),
+            "replay_capacity": capacity,
             "max_new_tokens": limit or DEFAULT_MAX_NEW_TOKENS,
             "prompt_format": self.prompt_format or (EMBEDDED if is_embedded else "instruction"),
-            "hyper": self.update_rule.hyper,
+            "hyper": rule.hyper,
             "dtype": self.dtype or default_dtype(self.device),
         }
         return TrainConfig(**{**self.as_dict(), **values})

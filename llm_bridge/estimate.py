@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, replace
 
 from llm_bridge.config import TrainConfig
-from llm_bridge.run import make_run_grader, prepare_run, torch_threads
-from llm_bridge.train import run_update
+from llm_bridge.run import prepare_run, torch_threads
+from llm_bridge.run_parts import make_run_grader
+from llm_bridge.update import run_update
 
 _PROBE_OPERATIONS = 1e12
 _OPERATIONS_PER_TOKEN_AND_WEIGHT = 8.0
@@ -62,15 +63,16 @@ def estimate_run(config: TrainConfig) -> Estimate:
         weights = sum(value.numel() for value in run.policy.model.parameters())
         operations = _OPERATIONS_PER_TOKEN_AND_WEIGHT * weights * config.max_new_tokens
         most_rows = _PROBE_OPERATIONS / (operations * config.inner_epochs)
-        num_prompts = max(1, min(config.num_prompts, int(most_rows / config.group_size)))
-        run.config = replace(config, num_prompts=num_prompts)
+        num_prompts = max(1, min(config.num_prompts, int(most_rows / config.num_drawn)))
+        minibatches = min(config.minibatches, num_prompts * config.group_size)
+        run.config = replace(config, num_prompts=num_prompts, minibatches=minibatches)
         # The first one also pays for what is set up once.
         run_update(run, 1)
         start = time.perf_counter()
         line = run_update(run, 2)
         elapsed = time.perf_counter() - start
     share = num_prompts / config.num_prompts
-    rollout_rows = num_prompts * config.group_size
+    rollout_rows = num_prompts * config.num_drawn
     seconds_per_sample = (line["seconds_rollout"] + line["seconds_grade"]) / rollout_rows
     num_evaluations = 1 + -(-config.num_updates // config.eval_every)
     samples = num_evaluations * config.eval_samples * len(run.eval_tasks)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from banditlab.command import Command
-from llm_bridge.arguments import add_data_arguments, add_model_arguments, add_open
+from llm_bridge.arguments import add_open
+from llm_bridge.data_arguments import add_data_arguments, add_model_arguments
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -52,12 +53,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> int:
     from llm_bridge.config import TrainConfig
-    from llm_bridge.tasks import default_eval_split
+    from llm_bridge.tasks import EMBEDDED, default_eval_split
 
     given = vars(arguments)
     names = {field.name for field in fields(TrainConfig)} - {"pass_at"}
     if "split" not in given:
-        given["split"] = default_eval_split(arguments.dataset, None)
+        given["split"] = default_eval_split(given.get("dataset", EMBEDDED), None)
     config = TrainConfig(
         **{name: given[name] for name in names & given.keys()}, num_prompts=1
     ).resolved()
@@ -75,7 +76,8 @@ def _measure(config: Any, given: dict[str, Any]) -> dict[str, Any]:
     from llm_bridge.evaluate import evaluate
     from llm_bridge.metrics import describe_evaluation
     from llm_bridge.prompt_room import require_room
-    from llm_bridge.run import load_run_policy, make_run_grader, task_options, torch_threads
+    from llm_bridge.run import torch_threads
+    from llm_bridge.run_parts import load_run_policy, make_run_grader, task_options
     from llm_bridge.tasks import encode_prompts, load_task
 
     lines: list[str] = []

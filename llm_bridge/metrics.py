@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from banditlab.records import write_atomically
+from banditlab.reference import kl_estimate
 from banditlab.validation import requirement_error
 from llm_bridge.evaluate import Evaluation
 from llm_bridge.pass_at_k import estimate_pass_at_k
+from llm_bridge.ratios import SurrogateStats
 from llm_bridge.rollout import Rollout
-from llm_bridge.surrogate import SurrogateStats
 
 METRICS_FILE = "metrics.jsonl"
 TIMING_PREFIX = "seconds_"
@@ -41,9 +43,9 @@ def describe_rollout(rollout: Rollout, reward: np.ndarray, advantage: np.ndarray
     """What the rollouts of an update say, before any gradient step.
 
     Args:
-        rollout: P prompts of G responses.
-        reward: shape [P, G].
-        advantage: shape [P, G].
+        rollout: P prompts of G + E responses, extra ones for statistics included.
+        reward: reward as graded, shape [P, G + E].
+        advantage: of the responses trained on, shape [P, G].
 
     Returns:
         Fields of a metrics line. `entropy_estimate` is the mean over responses of -log pi, in
@@ -61,11 +63,31 @@ def describe_rollout(rollout: Rollout, reward: np.ndarray, advantage: np.ndarray
     }
 
 
+def describe_divergence(rollout: Rollout, ref_log_prob: Tensor) -> dict[str, Any]:
+    """How far the policy that sampled is from the reference, by two estimates of the KL.
+
+    Args:
+        rollout: P prompts of responses; those that the reference did not read come last.
+        ref_log_prob: log-probability of each token under the reference, nats, shape [P, G, T].
+
+    Returns:
+        Fields of a metrics line: means over responses of k1 and k3 of
+        `banditlab.reference.kl_estimate`, nats a response. Both have KL(policy || reference) as
+        their expectation.
+    """
+    old_log_prob = rollout.old_log_prob[:, : ref_log_prob.shape[1]].double().sum(dim=-1)
+    ref_log_prob = ref_log_prob.double().sum(dim=-1)
+    return {
+        f"reference_{name}": float(kl_estimate(old_log_prob, ref_log_prob, name).mean())
+        for name in ("k1", "k3")
+    }
+
+
 def describe_ratio(stats: SurrogateStats) -> dict[str, Any]:
     """What the ratios were in the forward pass of an inner epoch.
 
     Args:
-        stats: of the last inner epoch; its forward pass comes before its optimizer step.
+        stats: of the last inner epoch, whose forward passes come before its optimizer steps.
 
     Returns:
         Fields of a metrics line, one for each field of the statistics.

@@ -40,8 +40,11 @@ def enable_autocast(policy: Policy) -> None:
     """
     model = policy.model
     device = next(model.parameters()).device.type
-    # Weights are not cached as bfloat16 between calls: they change, and a gradient must see them.
-    model.forward = torch.autocast(device, dtype=torch.bfloat16)(model.forward)
+    # A class of its own, and no function on the model: a copy of the model must compute with its
+    # own weights.
+    plain = type(model)
+    forward = torch.autocast(device, dtype=torch.bfloat16)(plain.forward)
+    model.__class__ = type(plain.__name__, (plain,), {"forward": forward})
 
 
 def enable_gradient_checkpointing(policy: Policy) -> None:
@@ -70,14 +73,17 @@ def enable_gradient_checkpointing(policy: Policy) -> None:
         # The name that every version 5 of Transformers has; the later ones prefer another.
         warnings.simplefilter("ignore", FutureWarning)
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    layers = [module for module in model.modules() if hasattr(module, "gradient_checkpointing")]
-    for layer in layers:
+    for layer in _checkpointed_layers(model):
         for name, value in vars(layer).items():
             if "dropout" in name and isinstance(value, float):
                 setattr(layer, name, 0.0)
+    model.register_forward_pre_hook(_tell_layers)
 
-    def tell_layers(*_: Any) -> None:
-        for layer in layers:
-            layer.training = torch.is_grad_enabled()
 
-    model.register_forward_pre_hook(tell_layers)
+def _checkpointed_layers(model: Any) -> list[Any]:
+    return [module for module in model.modules() if hasattr(module, "gradient_checkpointing")]
+
+
+def _tell_layers(model: Any, _: Any) -> None:
+    for layer in _checkpointed_layers(model):
+        layer.training = torch.is_grad_enabled()

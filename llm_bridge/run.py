@@ -7,7 +7,7 @@ Shapes: P prompts.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,28 +16,71 @@ import numpy as np
 import torch
 
 from banditlab.validation import require
-from llm_bridge.adapters import add_lora
 from llm_bridge.config import TrainConfig
-from llm_bridge.graders import AnyGrader, make_grader
-from llm_bridge.model_modes import enable_autocast, enable_gradient_checkpointing, weight_dtype
-from llm_bridge.models import Policy, load_policy
+from llm_bridge.graders import AnyGrader
+from llm_bridge.memory import RuleMemory
+from llm_bridge.models import Policy
+from llm_bridge.optimizer import make_optimizer, make_scheduler
 from llm_bridge.prompt_room import require_room
-from llm_bridge.tasks import Task, default_eval_split, encode_prompts, load_task
+from llm_bridge.replay import ReplayBuffer
+from llm_bridge.run_parts import load_eval_task, load_reference, load_run_policy, task_options
+from llm_bridge.tasks import Task, encode_prompts, load_task
 
-PROMPTS, SAMPLES, EVALUATION = range(3)
+PROMPTS, SAMPLES, EVALUATION, MINIBATCHES, REPLAY = range(5)
 
 
 @dataclass
 class Run:
-    """What a training run works with: model, optimizer, prompts, grader."""
+    """What a training run works with, and what it carries from update to update.
+
+    Attributes:
+        config: the resolved configuration.
+        policy: the model that is trained, and its tokenizer.
+        optimizer: of the model's parameters.
+        scheduler: of the optimizer's learning rate, by updates.
+        task: what is trained on.
+        prompts: its prompts as token ids.
+        eval_tasks: what is evaluated, by name.
+        grader: compares the final answers.
+        reference: the frozen reference model, None where the rule has no reference term.
+        memory: what the rule carries from update to update: of each question, and its multiplier.
+        replay: stale groups, None where none are trained on.
+    """
 
     config: TrainConfig
     policy: Policy
     optimizer: torch.optim.Optimizer
+    scheduler: Any
     task: Task
     prompts: list[list[int]]
     eval_tasks: dict[str, Task]
     grader: AnyGrader
+    reference: Any
+    memory: RuleMemory
+    replay: ReplayBuffer | None
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes from update to update, for a checkpoint."""
+        return {
+            "model": self.policy.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "memory": self.memory.state_dict(),
+            "replay": None if self.replay is None else self.replay.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to what a checkpoint held.
+
+        Args:
+            state: what `state_dict` returned.
+        """
+        self.policy.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.memory.load_state_dict(state["memory"])
+        if self.replay is not None:
+            self.replay.load_state_dict(state["replay"])
 
 
 @contextmanager
@@ -63,7 +106,7 @@ def seed_of(config: TrainConfig, purpose: int, index: int) -> int:
 
     Args:
         config: gives the run's seed.
-        purpose: PROMPTS, SAMPLES or EVALUATION.
+        purpose: PROMPTS, SAMPLES, EVALUATION, MINIBATCHES or REPLAY.
         index: epoch for PROMPTS, update otherwise.
 
     Returns:
@@ -101,106 +144,6 @@ def choose_prompts(config: TrainConfig, num_questions: int, update: int) -> np.n
     epoch, place = divmod(update - 1, num_questions // config.num_prompts)
     order = np.random.default_rng(seed_of(config, PROMPTS, epoch)).permutation(num_questions)
     return order[place * config.num_prompts : (place + 1) * config.num_prompts]
-
-
-def make_optimizer(config: TrainConfig, parameters: Any) -> torch.optim.Optimizer:
-    """Optimizer of a run: SGD without momentum, or AdamW without weight decay.
-
-    Args:
-        config: gives kind and learning rate.
-        parameters: the model's.
-
-    Returns:
-        The optimizer.
-    """
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=config.learning_rate)
-    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
-
-
-def _load_eval_task(config: TrainConfig, tokenizer: Any) -> Task | None:
-    dataset = config.eval_dataset or config.dataset
-    split = config.eval_split
-    if split is None:
-        is_other = config.eval_dataset is not None
-        split = default_eval_split(dataset, None if is_other else config.split)
-        if split is None and not is_other:
-            require(
-                config.eval_take is None,
-                "train",
-                "eval_take",
-                "left out where there are no held-out rows",
-                config.eval_take,
-                "Name held-out rows with --eval-dataset or --eval-split",
-            )
-            return None
-    options = task_options(config) | {"split": split, "take": config.eval_take, "row": None}
-    return load_task(dataset, tokenizer=tokenizer, **options)
-
-
-def task_options(config: TrainConfig) -> dict[str, Any]:
-    """What a configuration says of its training rows.
-
-    Args:
-        config: the resolved configuration.
-
-    Returns:
-        Arguments of `load_task` beside the dataset and the tokenizer.
-    """
-    names = ("task", "split", "take", "shuffle_seed", "row")
-    names += ("prompt_format", "question_column", "answer_column")
-    options = {name: getattr(config, name) for name in names}
-    return {**options, "has_reward_function": config.reward is not None}
-
-
-def load_run_policy(config: TrainConfig) -> Policy:
-    """The model that a configuration asks for, computing as it says.
-
-    Args:
-        config: the resolved configuration.
-
-    Returns:
-        The policy.
-
-    Raises:
-        ModuleNotFoundError: adapters are asked for and peft is not installed.
-        ValueError: the model cannot be loaded, or cannot do what is asked of it.
-    """
-    policy = load_policy(
-        config.model,
-        device=config.device,
-        dtype=weight_dtype(config.dtype),
-        attn_implementation=config.attn_implementation,
-        trust_remote_code=config.trust_remote_code,
-    )
-    if config.lora_rank is not None:
-        policy = add_lora(
-            policy,
-            rank=config.lora_rank,
-            alpha=config.lora_alpha,
-            targets=config.lora_targets,
-            seed=config.seed,
-        )
-    if config.dtype == "autocast":
-        enable_autocast(policy)
-    if config.gradient_checkpointing:
-        enable_gradient_checkpointing(policy)
-    return policy
-
-
-def make_run_grader(config: TrainConfig) -> AnyGrader:
-    """The grader that a configuration asks for.
-
-    Args:
-        config: the configuration.
-
-    Returns:
-        The grader, to be closed.
-
-    Raises:
-        ValueError: there is no such grader, task or reward function.
-    """
-    return make_grader(config.grader, task=config.task, reward=config.reward)
 
 
 def samples_per_prompt(config: TrainConfig, task: Task) -> int:
@@ -254,7 +197,7 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         "Lower --prompts or take more rows",
     )
     eval_tasks = {"train": task.first(config.eval_samples)}
-    heldout = _load_eval_task(config, policy.tokenizer)
+    heldout = load_eval_task(config, policy.tokenizer)
     if heldout is not None:
         eval_tasks["heldout"] = heldout.first(config.eval_samples)
     _require_samples(config, eval_tasks)
@@ -270,12 +213,21 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
             max_prompt_tokens=config.max_prompt_tokens,
             kind=kind,
         )
+    trainable = [value for value in policy.model.parameters() if value.requires_grad]
+    optimizer = make_optimizer(config, trainable)
+    is_replaying = config.replay_groups > 0
     return Run(
         config=config,
         policy=policy,
-        optimizer=make_optimizer(config, policy.model.parameters()),
+        optimizer=optimizer,
+        scheduler=make_scheduler(config, optimizer),
         task=task,
         prompts=prompts,
         eval_tasks=eval_tasks,
         grader=grader,
+        reference=load_reference(config, policy),
+        memory=RuleMemory.start(config.update_rule, len(task)),
+        replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
+        if is_replaying
+        else None,
     )

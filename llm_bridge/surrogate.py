@@ -1,11 +1,8 @@
 """The gradient of an update rule on a language model: its score weight times grad log_prob.
 
-Shapes: P prompts, G group (rollouts per prompt), T tokens of the longest response, n rollouts,
-M parameters of the model.
+Shapes: P prompts, G group (rollouts per prompt), T tokens of the longest response, n rollouts.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,134 +10,12 @@ from torch import Tensor
 
 from banditlab.levels import Level, pool, spread
 from banditlab.rules import UpdateRule, score_weight
-from banditlab.validation import require
-from llm_bridge.forward import RolloutPart, token_log_prob
+from banditlab.validation import require, require_known
+from llm_bridge.averaging import AVERAGINGS, Averaging, averaged_weight
+from llm_bridge.forward import token_log_prob
+from llm_bridge.microbatches import iterate_microbatches
+from llm_bridge.ratios import RatioTally, SurrogateStats, require_advantage
 from llm_bridge.rollout import Rollout
-
-# Upper bounds of one microbatch: tokens, padding included, and entries of its logits.
-_MICROBATCH_TOKENS = 32768
-_MICROBATCH_LOGITS = 2**26
-
-
-@dataclass(frozen=True)
-class SurrogateStats:
-    """Ratios that a gradient step met, per unit of the level (token or response).
-
-    Attributes:
-        ratio_mean: mean ratio; 1 in expectation.
-        ratio_variance: mean of (ratio - 1)^2, about the known mean 1.
-        ratio_max: largest ratio.
-        clip_low_fraction: share of units with an advantage, a ratio below 1, and weight 0.
-        clip_high_fraction: share of units with an advantage, a ratio above 1, and weight 0.
-        max_abs_log_ratio: largest |log_prob - old_log_prob| of a unit, nats.
-        log_prob_mismatch: the same of a token; before the first step after sampling it is what
-            rounding makes of one and the same number in the sampling and the training pass.
-    """
-
-    ratio_mean: float
-    ratio_variance: float
-    ratio_max: float
-    clip_low_fraction: float
-    clip_high_fraction: float
-    max_abs_log_ratio: float
-    log_prob_mismatch: float
-
-    @classmethod
-    def at_sampling_policy(cls) -> "SurrogateStats":
-        """Statistics of a policy that has not moved since it sampled: every ratio is 1."""
-        return cls(1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-
-
-@dataclass
-class _Tally:
-    """Sums from which the statistics follow, microbatch by microbatch."""
-
-    count: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    largest: dict[str, float] = field(default_factory=dict)
-
-    def add(self, log_ratio: Tensor, weight: Tensor, advantage: Tensor, token: Tensor) -> None:
-        ratio = log_ratio.double().exp()
-        is_zeroed = (weight == 0) & (advantage != 0)
-        self.count += len(ratio)
-        for name, value in (
-            ("ratio", ratio),
-            ("variance", (ratio - 1.0) ** 2),
-            ("low", is_zeroed & (ratio < 1)),
-            ("high", is_zeroed & (ratio > 1)),
-        ):
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.sum())
-        for name, value in (("ratio", ratio), ("unit", log_ratio.abs()), ("token", token.abs())):
-            self.largest[name] = max(self.largest.get(name, 0.0), float(value.max()))
-
-    def result(self) -> SurrogateStats:
-        return SurrogateStats(
-            ratio_mean=self.sums["ratio"] / self.count,
-            ratio_variance=self.sums["variance"] / self.count,
-            ratio_max=self.largest["ratio"],
-            clip_low_fraction=self.sums["low"] / self.count,
-            clip_high_fraction=self.sums["high"] / self.count,
-            max_abs_log_ratio=self.largest["unit"],
-            log_prob_mismatch=self.largest["token"],
-        )
-
-
-def split_rows(rollout: Rollout, microbatch_tokens: int) -> Iterator[Tensor]:
-    """Split a rollout into microbatches of rows of similar length, groups kept together.
-
-    Args:
-        rollout: P prompts of G responses.
-        microbatch_tokens: most tokens of a microbatch, padding included; a single row may have
-            more.
-
-    Yields:
-        Indices into the P * G rollouts, shape [n]; together, each index once.
-    """
-    prompt_lengths = rollout.prompt_mask.sum(dim=1)
-    lengths = rollout.mask.sum(dim=-1)
-    group_size = lengths.shape[1]
-    longest = (prompt_lengths + lengths.max(dim=1).values).tolist()
-    prompt_lengths, lengths = prompt_lengths.tolist(), lengths.tolist()
-    order = [
-        (prompt, member)
-        for prompt in sorted(range(len(longest)), key=lambda prompt: longest[prompt])
-        for member in sorted(range(group_size), key=lambda member: lengths[prompt][member])
-    ]
-    rows: list[int] = []
-    widest_prompt = widest_response = 0
-    for prompt, member in order:
-        new_prompt = max(widest_prompt, prompt_lengths[prompt])
-        new_response = max(widest_response, lengths[prompt][member])
-        if rows and (len(rows) + 1) * (new_prompt + new_response) > microbatch_tokens:
-            yield torch.tensor(rows)
-            rows = []
-            new_prompt, new_response = prompt_lengths[prompt], lengths[prompt][member]
-        rows.append(prompt * group_size + member)
-        widest_prompt, widest_response = new_prompt, new_response
-    yield torch.tensor(rows)
-
-
-def _microbatches(
-    model: Any, rollout: Rollout, microbatch_tokens: int | None
-) -> Iterator[tuple[Tensor, RolloutPart]]:
-    if microbatch_tokens is None:
-        vocabulary = model.get_input_embeddings().num_embeddings
-        microbatch_tokens = min(_MICROBATCH_TOKENS, _MICROBATCH_LOGITS // vocabulary)
-    for rows in split_rows(rollout, microbatch_tokens):
-        rows = rows.to(rollout.mask.device)
-        yield rows, rollout.part(rows)
-
-
-def _require_advantage(function: str, rollout: Rollout, advantage: Tensor) -> None:
-    shape = tuple(rollout.mask.shape[:2])
-    require(
-        tuple(advantage.shape) == shape,
-        function,
-        "advantage",
-        f"of shape [P, G] = {shape}",
-        tuple(advantage.shape),
-        "Give one advantage for each rollout",
-    )
 
 
 def _weigh(
@@ -150,26 +25,51 @@ def _weigh(
     old_log_prob: Tensor,
     advantage: Tensor,
     mask: Tensor,
-    tally: _Tally,
-) -> Tensor:
-    """Weight of each token, [n, T]; all arguments detached, advantage [n]."""
-    old_log_prob = torch.where(mask, old_log_prob, 0.0)
-    unit_log_prob = pool(log_prob, mask, level)
-    unit_old_log_prob = pool(old_log_prob, mask, level)
+    ref_log_prob: Tensor | None,
+    multiplier: float | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weight of each token, [n, T], and log-ratio, weight and advantage of each unit.
+
+    All arguments are detached; advantage [n], log-probs [n, T].
+    """
+    unit_log_prob, unit_old_log_prob = (pool(x, mask, level) for x in (log_prob, old_log_prob))
     is_unit = mask if level == "token" else torch.ones_like(mask[:, 0])
     if level == "token":
         advantage = advantage[:, None].expand(mask.shape)
-    weight = score_weight(rule, unit_log_prob, unit_old_log_prob, advantage)
+    weight = score_weight(
+        rule,
+        unit_log_prob,
+        unit_old_log_prob,
+        advantage,
+        multiplier=multiplier,
+        ref_log_prob=None if ref_log_prob is None else pool(ref_log_prob, mask, level),
+    )
     log_ratio = (unit_log_prob - unit_old_log_prob)[is_unit]
-    is_finite = torch.isfinite(weight[is_unit]).all() & torch.isfinite(log_ratio).all()
-    if not bool(is_finite):
+    if not bool(torch.isfinite(weight[is_unit]).all() & torch.isfinite(log_ratio).all()):
         raise FloatingPointError(
             "`accumulate_gradient`: weights and log-probabilities must be finite; the largest "
             f"log-ratio is {float(log_ratio.max()):g} nats. The policy has run away from the one "
             "that sampled; lower the learning rate or the number of inner epochs, or clip."
         )
-    tally.add(log_ratio, weight[is_unit], advantage[is_unit], (log_prob - old_log_prob)[mask])
-    return spread(weight, mask, level)
+    return spread(weight, mask, level), log_ratio, weight[is_unit], advantage[is_unit]
+
+
+def _recorded(values: Tensor, rows: Tensor, mask: Tensor, like: Tensor) -> Tensor:
+    """What was recorded of some rows, [n, T] of [P, G, T], 0 where the mask is False."""
+    chosen = values.flatten(0, 1)[rows, : mask.shape[1]]
+    return torch.where(mask, chosen.to(like.dtype), 0.0)
+
+
+def _require_loss(averaging: Averaging, max_new_tokens: int | None) -> None:
+    require_known("accumulate_gradient", "averaging", averaging, AVERAGINGS, "averaging")
+    require(
+        averaging != "constant_length" or max_new_tokens is not None,
+        "accumulate_gradient",
+        "max_new_tokens",
+        "given where averaging is 'constant_length'",
+        max_new_tokens,
+        "It is the length, in tokens, that the sum is divided by",
+    )
 
 
 def accumulate_gradient(
@@ -181,12 +81,21 @@ def accumulate_gradient(
     level: Level = "sequence",
     temperature: float = 1.0,
     microbatch_tokens: int | None = None,
+    averaging: Averaging = "sequence_sum",
+    max_new_tokens: int | None = None,
+    rows: Tensor | None = None,
+    num_fresh: int | None = None,
+    ref_log_prob: Tensor | None = None,
+    multiplier: float | None = None,
 ) -> SurrogateStats:
     """Add the gradient of an update rule's loss to `.grad` of the model's parameters.
 
-    loss gradient = -1/(P*G) * sum over tokens of spread(weight) * grad log_prob: a sum over
-    tokens, a mean over rollouts. The weight comes from `score_weight` on the pooled, detached
-    log-probabilities of this very pass. The result does not depend on how rows are split.
+    loss gradient = minus the average of spread(weight) * grad log_prob, by default a sum over
+    tokens and a mean over rollouts; see `llm_bridge.averaging`. The weight comes from
+    `score_weight` on the pooled, detached log-probabilities of this very pass. The result does not
+    depend on how rows are split: in float32 to 1e-6 of the rollouts' gradients (Euclidean norms,
+    added in quadrature), row by row to 2e-6. What is left is the rounding of the passes themselves,
+    whose matrices have other shapes: summing over microbatches in float64 changes nothing.
 
     Args:
         model: a causal language model, in evaluation mode.
@@ -197,94 +106,58 @@ def accumulate_gradient(
         temperature: the one that the rollout was sampled at.
         microbatch_tokens: most tokens, padding included, in one forward and backward pass; by
             default as many as keep the logits below 256 MiB.
+        averaging: "sequence_sum", "token_mean", "sequence_mean" or "constant_length".
+        max_new_tokens: the length that "constant_length" divides by, tokens.
+        rows: the rollouts of this step, indices into the P * G; by default all. Means are over
+            these.
+        num_fresh: the first prompts, whose responses this policy drew, the others being stale; by
+            default all.
+        ref_log_prob: log-probability of each token under the reference policy, nats, shape
+            [P, G, T]; needed where the rule has a reference term in the loss.
+        multiplier: present multiplier of a rule with a dual.
 
     Returns:
         Statistics of the ratios.
 
     Raises:
-        ValueError: the advantage is not of shape [P, G].
+        ValueError: the advantage is not of shape [P, G], the averaging is unknown or lacks its
+            length, or the rule's reference or multiplier is missing.
         FloatingPointError: a weight or a log-probability is not finite; `.grad` may then hold
             part of the gradient.
     """
-    _require_advantage("accumulate_gradient", rollout, advantage)
-    tally = _Tally()
-    for rows, part in _microbatches(model, rollout, microbatch_tokens):
+    require_advantage("accumulate_gradient", rollout, advantage)
+    _require_loss(averaging, max_new_tokens)
+    flat_mask = rollout.mask.flatten(0, 1)
+    num_rollouts = len(flat_mask) if rows is None else len(rows)
+    num_tokens = int((flat_mask if rows is None else flat_mask[rows]).sum())
+    num_fresh_rows = (len(rollout.mask) if num_fresh is None else num_fresh) * advantage.shape[1]
+    tally = RatioTally()
+    for part_rows, part in iterate_microbatches(model, rollout, microbatch_tokens, rows):
         log_prob = token_log_prob(model, part, temperature=temperature)
         detached = log_prob.detach()
-        old_log_prob = rollout.old_log_prob.flatten(0, 1)[rows, : part.mask.shape[1]]
-        weight = _weigh(
+        old_log_prob = _recorded(rollout.old_log_prob, part_rows, part.mask, detached)
+        weight, log_ratio, unit_weight, unit_advantage = _weigh(
             rule,
             level,
             detached,
-            old_log_prob.to(detached.dtype),
-            advantage.flatten()[rows].to(detached),
+            old_log_prob,
+            advantage.flatten()[part_rows].to(detached),
             part.mask,
-            tally,
+            None
+            if ref_log_prob is None
+            else _recorded(ref_log_prob, part_rows, part.mask, detached),
+            multiplier,
         )
-        log_prob.backward(-weight / advantage.numel())
+        is_fresh = part_rows < num_fresh_rows
+        difference = (detached - old_log_prob)[part.mask & is_fresh[:, None]]
+        tally.add(log_ratio, unit_weight, unit_advantage, difference)
+        weight = averaged_weight(
+            weight,
+            part.mask,
+            averaging,
+            num_rollouts=num_rollouts,
+            num_tokens=num_tokens,
+            max_new_tokens=max_new_tokens,
+        )
+        log_prob.backward(-weight)
     return tally.result()
-
-
-def _trainable(model: Any) -> list[Tensor]:
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def _flat_gradient(output: Tensor, weight: Tensor, parameters: list[Tensor]) -> Tensor:
-    gradients = torch.autograd.grad(output, parameters, weight, allow_unused=True)
-    return torch.cat(
-        [
-            (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
-            for parameter, gradient in zip(parameters, gradients, strict=True)
-        ]
-    )
-
-
-def score_gradients(model: Any, rollout: Rollout, *, temperature: float = 1.0) -> Tensor:
-    """Gradient of the log-probability of each response: the vectors of the response kernel.
-
-    Args:
-        model: a causal language model, in evaluation mode; `.grad` is left alone.
-        rollout: P prompts of G responses.
-        temperature: the one that the rollout was sampled at.
-
-    Returns:
-        One gradient a rollout, shape [P * G, M], of the parameters' type, in the order of
-        `model.parameters()`, those that require no gradient left out.
-    """
-    parameters = _trainable(model)
-    rows = range(rollout.mask.shape[0] * rollout.mask.shape[1])
-    scores = []
-    for row in rows:
-        part = rollout.part(torch.tensor([row], device=rollout.mask.device))
-        log_prob = token_log_prob(model, part, temperature=temperature)
-        scores.append(_flat_gradient(log_prob, torch.ones_like(log_prob), parameters))
-    return torch.stack(scores)
-
-
-def mean_gradient(
-    model: Any, rollout: Rollout, advantage: Tensor, *, temperature: float = 1.0
-) -> Tensor:
-    """REINFORCE estimate of the gradient of the mean reward: mean of advantage * grad log_prob.
-
-    It points uphill, and reads the rollout as fresh: no ratio.
-
-    Args:
-        model: a causal language model, in evaluation mode; `.grad` is left alone.
-        rollout: P prompts of G responses, sampled from this model.
-        advantage: shape [P, G], in units of reward.
-        temperature: the one that the rollout was sampled at.
-
-    Returns:
-        The gradient, shape [M], in the order of `score_gradients`.
-
-    Raises:
-        ValueError: the advantage is not of shape [P, G].
-    """
-    _require_advantage("mean_gradient", rollout, advantage)
-    parameters = _trainable(model)
-    total = torch.zeros((), device=rollout.mask.device)
-    for rows, part in _microbatches(model, rollout, None):
-        log_prob = token_log_prob(model, part, temperature=temperature)
-        weight = spread(advantage.flatten()[rows].to(log_prob), part.mask, "sequence")
-        total = total + _flat_gradient(log_prob, weight / advantage.numel(), parameters)
-    return total

@@ -1,139 +1,44 @@
-"""Training a causal language model with an update rule; the loop reads like the simulator's.
+"""Training a causal language model with an update rule: a run folder, and how it goes on.
 
 A run folder holds config.json, provenance.json (versions, thread count), metrics.jsonl, the last
 two checkpoints, and at the end model/ (a Transformers folder) and summary.json, or stopped.json
 if the run blew up; while a process works on it, also lock. Every random number comes from (seed,
-purpose, update), so a run that was killed and goes on from a checkpoint gives the same bits.
-
-Shapes: P prompts, G group (rollouts per prompt).
+purpose, update), so a run that was killed and goes on from a checkpoint gives the same bits. What
+an update does is in `llm_bridge.update`.
 """
 
 import json
-import math
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from banditlab.lock import lock_run_folder
 from banditlab.records import claim_run_folder, provenance, write_json
-from banditlab.rules import group_advantage, score_weight
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
-from llm_bridge.evaluate import decode_responses
 from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.graders import AnyGrader
 from llm_bridge.metrics import (
     MetricsFile,
-    describe_ratio,
-    describe_rollout,
     read_metrics,
 )
 from llm_bridge.models import save_policy
-from llm_bridge.rollout import sample_rollouts
 from llm_bridge.run import (
-    SAMPLES,
     Run,
-    choose_prompts,
-    make_generator,
-    make_run_grader,
     prepare_run,
     torch_threads,
 )
-from llm_bridge.surrogate import SurrogateStats, accumulate_gradient
+from llm_bridge.run_parts import make_run_grader
+from llm_bridge.update import run_update
 
 SUMMARY_FILE = "summary.json"
 STOPPED_FILE = "stopped.json"
 PROVENANCE_FILE = "provenance.json"
 MODEL_FOLDER = "model"
-
-
-def _gradient_norm(model: torch.nn.Module) -> float:
-    gradients = [value.grad for value in model.parameters() if value.grad is not None]
-    return float(torch.nn.utils.get_total_norm(gradients))
-
-
-def _has_signal(config: TrainConfig, advantage: np.ndarray) -> bool:
-    """Whether a step can move the model: some weight at ratio 1 differs from 0.
-
-    If none does, SGD stays where it is but for rounding, the ratios stay 1, and so it goes in
-    every inner epoch. AdamW moves on by its momentum.
-    """
-    at_sampling_policy = np.zeros_like(advantage)
-    weight = score_weight(config.update_rule, at_sampling_policy, at_sampling_policy, advantage)
-    return config.optimizer != "sgd" or bool(weight.any())
-
-
-def run_update(run: Run, update: int) -> dict[str, Any]:
-    """One update: roll out, reward, advantage, and the inner epochs on these rollouts.
-
-    Args:
-        run: model and optimizer are changed.
-        update: number of the update, from 1.
-
-    Returns:
-        The update's metrics line.
-
-    Raises:
-        FloatingPointError: a weight, a log-probability, the gradient or the model is not finite.
-    """
-    config, policy, rule = run.config, run.policy, run.config.update_rule
-    num_timeouts = run.grader.num_timeouts
-    times = [time.perf_counter()]
-    chosen = choose_prompts(config, len(run.task), update)
-    rollout = sample_rollouts(
-        policy.model,
-        [run.prompts[index] for index in chosen],
-        group_size=config.group_size,
-        max_new_tokens=config.max_new_tokens,
-        eos_token_id=policy.eos_token_id,
-        pad_token_id=policy.pad_token_id,
-        temperature=config.temperature,
-        generator=make_generator(config, SAMPLES, update),
-    )
-    times.append(time.perf_counter())
-    targets = [run.task.targets[index] for index in chosen for _ in range(config.group_size)]
-    reward = run.grader.grade(decode_responses(policy, rollout), targets)
-    reward = reward.reshape(config.num_prompts, config.group_size)
-    times.append(time.perf_counter())
-    advantage = group_advantage(rule, reward)
-    stats, gradient_norm, mismatch = SurrogateStats.at_sampling_policy(), 0.0, 0.0
-    for epoch in range(config.inner_epochs if _has_signal(config, advantage) else 0):
-        run.optimizer.zero_grad()
-        stats = accumulate_gradient(
-            policy.model,
-            rollout,
-            torch.from_numpy(advantage).to(rollout.old_log_prob),
-            rule,
-            level=config.level,
-            temperature=config.temperature,
-        )
-        mismatch = stats.log_prob_mismatch if epoch == 0 else mismatch
-        gradient_norm = _gradient_norm(policy.model)
-        if not math.isfinite(gradient_norm):
-            raise FloatingPointError("the gradient is not finite; lower the learning rate")
-        run.optimizer.step()
-    if not all(value.isfinite().all() for value in policy.model.parameters()):
-        raise FloatingPointError("a weight of the model is not finite; lower the learning rate")
-    times.append(time.perf_counter())
-    return {
-        "kind": "update",
-        "update": update,
-        **describe_rollout(rollout, reward, advantage),
-        **describe_ratio(stats),
-        "log_prob_mismatch": mismatch,
-        "gradient_norm": gradient_norm,
-        "num_grade_timeouts": run.grader.num_timeouts - num_timeouts,
-        "tokens_per_second": int(rollout.mask.sum()) / (times[3] - times[0]),
-        "seconds_rollout": times[1] - times[0],
-        "seconds_grade": times[2] - times[1],
-        "seconds_gradient": times[3] - times[2],
-    }
 
 
 def _restore(run: Run, out: Path, metrics: MetricsFile) -> int:
@@ -144,8 +49,7 @@ def _restore(run: Run, out: Path, metrics: MetricsFile) -> int:
         metrics.truncate(0)
         return 0
     metrics.truncate(state["metrics_bytes"])
-    run.policy.model.load_state_dict(state["model"])
-    run.optimizer.load_state_dict(state["optimizer"])
+    run.load_state_dict(state)
     return state["update"]
 
 
@@ -177,11 +81,7 @@ def _run_updates(run: Run, out: Path, progress: bool) -> None:
                 write_json(out / STOPPED_FILE, {"update": update, "reason": str(error)})
                 raise _stopped_error(out) from error
             if is_last or update % config.checkpoint_every == 0:
-                state = {
-                    "model": run.policy.model.state_dict(),
-                    "optimizer": run.optimizer.state_dict(),
-                    "metrics_bytes": metrics.sync(),
-                }
+                state = {**run.state_dict(), "metrics_bytes": metrics.sync()}
                 save_checkpoint(out, update, state)
             bar.update()
 

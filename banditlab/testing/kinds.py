@@ -183,7 +183,7 @@ def _known_promises(rule: Any, kind: Kind) -> Promises | None:
         return promises_of_rule(rule)
     function, hyper = getattr(rule, "func", rule), getattr(rule, "keywords", {})
     if kind == "advantage":
-        return promises_of(rule) or promises_of_advantage(function)
+        return promises_of(rule) or promises_of_advantage(function, hyper)
     return promises_of(rule) or promises_of_weight(function, hyper)
 
 

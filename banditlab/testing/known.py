@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from banditlab import advantages, stateful_advantages, weights
@@ -24,6 +25,7 @@ _STANDARDIZED = Promises(
     reward_scale_error=1e-4,
     singleton_group="refused",
 )
+_DEVIATIONS = ("population", "sample")
 
 _ADVANTAGES: Mapping[Callable[..., Any], Promises] = {
     advantages.raw: Promises(reward_shift="followed", singleton_group="raw"),
@@ -141,11 +143,15 @@ def promises_of_weight(weight: Callable[..., Any], hyper: Mapping[str, Any]) -> 
     return declared
 
 
-def promises_of_advantage(advantage: Callable[..., Any]) -> Promises | None:
+def promises_of_advantage(
+    advantage: Callable[..., Any], hyper: Mapping[str, Any] = MappingProxyType({})
+) -> Promises | None:
     """Promises of an advantage estimator, as `promises_of_weight` for a weight."""
     declared = promises_of(advantage)
     if declared is None and advantage in _ADVANTAGES:
         declared = replace(_ADVANTAGES[advantage], namespaces=NAMESPACES)
+        if declared.reward_scale == "ignored" and "ddof" in hyper:
+            declared = replace(declared, unit_deviation=_DEVIATIONS[hyper["ddof"]])
     return declared
 
 
@@ -162,7 +168,7 @@ def promises_of_rule(rule: UpdateRule) -> Promises:
     if rule.dual is not None:
         hyper["multiplier"] = rule.dual.initial
     of_weight = promises_of_weight(rule.weight, hyper) or Promises()
-    of_advantage = promises_of_advantage(rule.advantage) or Promises()
+    of_advantage = promises_of_advantage(rule.advantage, rule.advantage_hyper) or Promises()
     declared = joined(of_advantage, of_weight)
     if rule.reference is not None and rule.reference.place == "loss":
         declared = _with_reference(declared, rule)

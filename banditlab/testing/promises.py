@@ -17,6 +17,7 @@ Array = Any
 RuleT = TypeVar("RuleT", bound=Callable[..., Any])
 Shift = Literal["ignored", "followed", "either", "unpromised"]
 Scale = Literal["followed", "ignored", "unpromised"]
+Deviation = Literal["population", "sample"]
 Singleton = Literal["refused", "raw", "zero", "finite"]
 Averaging = Literal["token_mean", "sequence_mean", "sequence_sum", "sum", "constant_length"]
 NAMESPACES = ("numpy", "torch", "array_api_strict")
@@ -39,6 +40,9 @@ class Promises:
         reward_scale: what a positive factor on all rewards does: "followed" (the advantages are
             multiplied too), "ignored" (they stay), or "unpromised".
         reward_scale_error: relative error allowed there, e.g. for an eps in the divisor.
+        unit_deviation: the standard deviation by which the advantages of a group that is not
+            unanimous have 1, to that error: of the "population" (squares divided by G) or of the
+            "sample" (by G - 1); of the batch where groups are coupled. None promises nothing.
         couples_groups: whether the advantages of one group depend on the other groups.
         couples_samples: whether the weight of a sample depends on the other samples.
         clip_low: width below 1 past which a sample of negative advantage no longer counts.
@@ -65,6 +69,7 @@ class Promises:
     reward_shift: Shift = "either"
     reward_scale: Scale = "followed"
     reward_scale_error: float = 1e-9
+    unit_deviation: Deviation | None = None
     couples_groups: bool = False
     couples_samples: bool = False
     clip_low: float | None = None
@@ -83,6 +88,7 @@ class Promises:
         for name, known in (
             ("reward_shift", get_args(Shift)),
             ("reward_scale", get_args(Scale)),
+            ("unit_deviation", (*get_args(Deviation), None)),
             ("singleton_group", (*get_args(Singleton), None)),
             ("level", LEVELS),
             ("averaging", get_args(Averaging)),
@@ -192,6 +198,7 @@ def joined(advantage: Promises, weight: Promises) -> Promises:
                 "reward_shift",
                 "reward_scale",
                 "reward_scale_error",
+                "unit_deviation",
                 "couples_groups",
                 "singleton_group",
             )

@@ -3,6 +3,7 @@
 hypothesis draws and shrinks; the same seed gives the same examples on the same machine.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +99,9 @@ def failure_on(check: Check, subject: Subject, example: dict[str, Any]) -> Failu
         CheckSkipped: the check says nothing of this rule.
     """
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # Where pytest turns NumPy's warnings into errors, the same rule would raise.
+            warnings.simplefilter("ignore", RuntimeWarning)
             check(subject, **example)
     except CheckFailure as failure:
         return Failure(str(failure), example, failure.found, failure.expected)

@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def normaliser(promises: Promises, mask: np.ndarray) -> np.ndarray:
-    """What a loss divides the objective of each token by, shape [N, T].
+    """What a loss divides the weight of each token by, shape [N, T].
 
     Args:
         promises: whose averaging it is.
@@ -28,10 +28,11 @@ def normaliser(promises: Promises, mask: np.ndarray) -> np.ndarray:
     Returns:
         The divisor, at least 1: an empty response has no token to divide.
     """
-    num_responses = float(len(mask))
+    num_responses, length = float(len(mask)), mask.sum(axis=1, keepdims=True, dtype=np.float64)
     divisor = {
         "token_mean": float(mask.sum()),
-        "sequence_mean": num_responses * mask.sum(axis=1, keepdims=True, dtype=np.float64),
+        # The log-ratio of a whole response is a sum, so that each token has its full weight.
+        "sequence_mean": num_responses * (1.0 if promises.level == "sequence" else length),
         "sequence_sum": num_responses,
         "sum": 1.0,
         "constant_length": num_responses * (promises.max_tokens or 1),

@@ -4,6 +4,7 @@ A result of another shape or type, a loss that is detached from its input, an ex
 told with what was expected and how to declare it.
 """
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,8 @@ def tried(subject: Subject) -> Subject:
     works, errors = [], {}
     for namespace in filter(is_installed, asked):
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
                 _trial_call(subject, namespace)
         except Exception as error:
             errors[namespace] = error

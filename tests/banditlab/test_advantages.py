@@ -1,3 +1,5 @@
+import re
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -177,3 +179,107 @@ def test_a_single_rollout_keeps_its_raw_reward_and_a_group_does_not():
     np.testing.assert_array_equal(
         standardized_or_raw(group, ddof=1, eps=1e-6), standardized(group, ddof=1, eps=1e-6)
     )
+
+
+def population(values, ddof):
+    """Mean and standard deviation, in plain Python."""
+    mean = sum(values) / len(values)
+    return mean, (sum((value - mean) ** 2 for value in values) / (len(values) - ddof)) ** 0.5
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.asarray, array_api_strict.asarray])
+@pytest.mark.parametrize(("ddof", "eps"), [(0, 0.0), (1, 0.0), (0, 0.25), (1, 0.25)])
+def test_each_group_is_standardized_by_its_own_deviation_and_eps(ddof, eps, convert):
+    """The mutants: one deviation for all groups, and eps taken from the deviation."""
+    groups = [[1.0, 0.0, 0.0, 4.0], [0.5, 0.25, 0.25, 0.0]]
+    expected = [
+        [(reward - mean) / (deviation + eps) for reward in group]
+        for group in groups
+        for mean, deviation in [population(group, ddof)]
+    ]
+    found = np.asarray(standardized(convert(np.array(groups)), ddof=ddof, eps=eps))
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    assert not np.allclose(
+        found, (groups - np.mean(groups, axis=1, keepdims=True)) / np.std(groups)
+    )
+
+
+def test_a_batch_of_two_rewards_is_enough_whichever_axis_they_are_on():
+    for shape in ((2, 1), (1, 2), (1, 1, 2)):
+        reward = np.array([1.0, 0.0]).reshape(shape)
+        np.testing.assert_array_equal(batch_mean(reward).ravel(), [0.5, -0.5])
+    many = np.array([[0.0], [3.0], [0.0]])
+    np.testing.assert_array_equal(batch_mean(many), [[-1.0], [2.0], [-1.0]])
+
+
+@pytest.mark.parametrize("prompts", [1, 2])
+def test_the_group_is_the_last_axis_and_not_the_one_after_the_first(prompts):
+    """A group of two of one prompt or two: standardized; [P, 1, 2] has an axis of one beside it."""
+    reward = np.tile([1.0, 0.0], (prompts, 1, 1))
+    np.testing.assert_array_equal(
+        standardized_or_raw(reward, ddof=0, eps=0.0), np.tile([1.0, -1.0], (prompts, 1, 1))
+    )
+    single = np.tile([[1.0], [0.5]], (prompts, 1, 1))
+    np.testing.assert_array_equal(standardized_or_raw(single, ddof=0, eps=0.0), single)
+    np.testing.assert_array_equal(standardized_or_raw(np.array([0.5]), ddof=0, eps=0.0), [0.5])
+
+
+GROUP_ADVICE = "A group baseline needs several rollouts; raise the group size or use raw_reward."
+BATCH_ADVICE = "A batch baseline needs several rollouts; raise the batch or the group size."
+
+
+@pytest.mark.parametrize(
+    ("reward", "size"), [(np.ones((5, 1)), 1), (np.array(1.0), 0), (torch.asarray(1.0), 0)]
+)
+@pytest.mark.parametrize("advantage", [group_mean, leave_one_out, standardized])
+def test_too_small_a_group_is_answered_in_full(advantage, reward, size):
+    settings = {"ddof": 1, "eps": 0.0} if advantage is standardized else {}
+    message = (
+        f"{advantage.__name__}: `reward` must be of group size 2 or more on its last axis,"
+        f" got group size {size}. {GROUP_ADVICE}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        advantage(reward, **settings)
+
+
+@pytest.mark.parametrize("reward", [np.ones(8), np.ones((5, 1, 1))])
+@pytest.mark.parametrize("advantage", [batch_mean, batch_standardized])
+def test_too_small_a_batch_is_answered_in_full(advantage, reward):
+    settings = {"ddof": 1, "eps": 0.0} if advantage is batch_standardized else {}
+    message = (
+        f"{advantage.__name__}: `reward` must be of shape [*, P, G] with two rewards or more on its"
+        f" last two axes, got shape {reward.shape}. {BATCH_ADVICE}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        advantage(reward, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"ddof": 2, "eps": 0.0},
+            "`ddof` must be 0 or 1, got 2. Use 0 for the population and 1 for the unbiased standard"
+            " deviation.",
+        ),
+        (
+            {"ddof": 1, "eps": -1.0},
+            "`eps` must be a finite number in [0, inf], got -1.0. It keeps the division finite;"
+            " 1e-6 is usual.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("advantage", [standardized, batch_standardized])
+def test_a_wrong_ddof_or_eps_is_answered_in_full(advantage, settings, message):
+    message = f"{advantage.__name__}: {message}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        advantage(np.ones((2, 2)), **settings)
+
+
+def test_a_baseline_that_is_no_number_is_answered_in_full():
+    message = (
+        "constant_baseline: `baseline` must be a finite number in [-inf, inf], got inf."
+        " The mean reward expected is usual."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        constant_baseline(np.ones(3), baseline=float("inf"))

@@ -1,5 +1,7 @@
 """The dual step, and theory P39: its fixed point and when it is stable."""
 
+import re
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -102,3 +104,43 @@ def test_wrong_settings_are_refused():
         DualAscent(bound=float("nan"), dual_step_size=1.0, initial=0.1)
     with pytest.raises(TypeError, match=r"DualAscent: `bound` must be a real number, got str"):
         DualAscent(bound="0.1", dual_step_size=1.0, initial=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"initial": -0.1},
+            "DualAscent: `initial` must be a finite number in [0, inf], got -0.1. A negative price"
+            " would reward divergence; 0 begins without a penalty.",
+        ),
+        (
+            {"bound": 0.0},
+            "DualAscent: `bound` must be a finite number in (0, inf], got 0.0. It is the ratio"
+            " variance allowed; 0.01 is a cautious step.",
+        ),
+        (
+            {"dual_step_size": -1.0},
+            "DualAscent: `dual_step_size` must be a finite number in (0, inf], got -1.0. Stable"
+            " below multiplier / bound; try 1.",
+        ),
+    ],
+)
+def test_wrong_settings_are_answered_in_full(settings, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        DualAscent(**{"bound": 0.1, "dual_step_size": 1.0, "initial": 0.1, **settings})
+
+
+def test_a_policy_that_ran_away_is_answered_in_full():
+    message = (
+        "multiplier_step: `ratio_variance` must be finite and at least 0 throughout, got an array"
+        " with other entries. A policy that ran away gives infinite ratios; lower its step size."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        multiplier_step(np.ones(1), np.array([np.inf]), bound=0.1, dual_step_size=1.0)
+
+
+@pytest.mark.parametrize(("one", "other"), [(np.ones, torch.ones), (torch.ones, np.ones)])
+def test_arrays_of_two_libraries_are_refused(one, other):
+    with pytest.raises(TypeError, match="Multiple namespaces for array inputs"):
+        multiplier_step(one(2), other(2), bound=0.1, dual_step_size=1.0)

@@ -1,3 +1,5 @@
+"""Each weight by hand and at its edges; the suite that every rule passes is in testing/."""
+
 import functools
 import math
 
@@ -8,7 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from banditlab.rules import RULES
+from banditlab.testing import check_update_rule
+from banditlab.testing.objectives import dual_clipped
+from banditlab.testing.source import name_of
 from banditlab.weights import (
     cispo_weight,
     clipped_weight,
@@ -17,37 +21,21 @@ from banditlab.weights import (
     ratio_variance_weight,
     topr_weight,
 )
-from tests.banditlab.broken_rules import BROKEN
-from tests.banditlab.published import OBJECTIVES, autograd_weight, dual_clip
-from tests.banditlab.weight_checks import CHECKS, samples, weight_of
-
-# A reference term in the loss acts on fresh samples too; test_reference.py says how.
-NOT_THE_ADVANTAGE_ON_POLICY = ("grpo_k3", "grpo_k3_corrected")
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", RULES)
-def test_every_rule_passes_every_check(name, check):
-    if check == "on_policy_weight_is_the_advantage" and name in NOT_THE_ADVANTAGE_ON_POLICY:
-        with pytest.raises(AssertionError):
-            CHECKS[check](weight_of(RULES[name]), OBJECTIVES[name])
-        return
-    CHECKS[check](weight_of(RULES[name]), OBJECTIVES[name])
+def samples(seed: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """log_prob, old_log_prob and advantage with ratios on both sides of every clip."""
+    rng = np.random.default_rng(seed)
+    old_log_prob = -rng.exponential(3.0, size)
+    log_prob = old_log_prob + rng.normal(0.0, 0.8, size)
+    return log_prob, old_log_prob, rng.normal(0.0, 1.0, size)
 
 
-def test_the_samples_of_the_checks_lie_on_both_sides_of_every_clip():
-    log_prob, old_log_prob, advantage = samples(0, 512)
-    ratio = np.exp(log_prob - old_log_prob)
-    for is_side in (advantage > 0, advantage < 0):
-        for low, high in ((0.0, 0.72), (0.72, 0.8), (0.8, 1.2), (1.2, 1.28), (1.28, 3), (3, 99)):
-            assert ((ratio > low) & (ratio < high) & is_side).any(), (low, high)
-
-
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda rule: rule.__name__)
-def test_each_broken_rule_is_rejected_by_its_check(broken):
-    name, check = BROKEN[broken]
-    with pytest.raises((AssertionError, TypeError, RuntimeError)):
-        CHECKS[check](broken, OBJECTIVES[name])
+def autograd_weight(objective, *arrays):
+    leaf, *rest = (torch.tensor(array) for array in arrays)
+    leaf.requires_grad_()
+    objective(leaf, *rest).sum().backward()
+    return leaf.grad.numpy()
 
 
 @given(
@@ -204,8 +192,24 @@ def test_dual_clip_asks_for_the_sign_where_the_clip_is_wider():
     widths = {"clip_low": 0.2, "clip_high": 3.0}
     arrays = samples(9, 512)
     found = dual_clipped_weight(*arrays, **widths, dual_clip=2.0)
-    objective = functools.partial(dual_clip, **widths, bound=2.0)
+    objective = functools.partial(dual_clipped, **widths, dual_clip=2.0)
     np.testing.assert_allclose(found, autograd_weight(objective, *arrays), rtol=1e-10, atol=1e-13)
     ratio = np.exp(arrays[0] - arrays[1])
     without_sign = np.where(ratio > 2.0, 0.0, clipped_weight(*arrays, **widths))
     assert np.abs(found - without_sign).max() > 1.0
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        policy_gradient_weight,
+        functools.partial(clipped_weight, clip_low=0.2, clip_high=0.28),
+        functools.partial(dual_clipped_weight, clip_low=0.2, clip_high=0.2, dual_clip=3.0),
+        functools.partial(cispo_weight, clip_low=0.5, clip_high=0.28),
+        topr_weight,
+        functools.partial(ratio_variance_weight, multiplier=0.7),
+    ],
+    ids=name_of,
+)
+def test_each_weight_is_the_gradient_of_its_published_objective(weight):
+    check_update_rule(weight, checks=["gradient_of_objective"])

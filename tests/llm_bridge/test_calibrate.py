@@ -18,7 +18,7 @@ from llm_bridge.forward import token_log_prob
 from llm_bridge.models import load_policy
 from llm_bridge.rewards import Grader
 from llm_bridge.rollout import sample_rollouts
-from llm_bridge.surrogate import mean_gradient
+from llm_bridge.scores import mean_gradient
 from llm_bridge.tasks import Task, encode_prompts, load_task
 
 

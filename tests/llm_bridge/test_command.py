@@ -1,5 +1,6 @@
 import argparse
 import json
+import re
 import subprocess
 import sys
 
@@ -51,14 +52,42 @@ def test_the_help_teaches_with_an_example():
     assert (parsed.rule, parsed.hyper, parsed.num_updates) == ("clip", ["clip_high=0.28"], 40)
 
 
-def test_defaults_of_the_command_are_those_of_the_configuration():
+def test_defaults_that_the_help_tells_are_those_of_the_configuration():
     from llm_bridge.config import TrainConfig
 
     parser = argparse.ArgumentParser()
     train_command.add_arguments(parser)
-    given = vars(parser.parse_args([]))
+    assert vars(parser.parse_args([])) == {}, "a preset must see what was given"
+    told = {
+        action.dest: match[1]
+        for action in parser._actions
+        if (match := re.search(r"\(default: (.*)\)$", action.help))
+    }
     defaults = TrainConfig().as_dict()
-    assert given == {name: defaults[name] for name in given}
+    assert told == {name: str(defaults[name]) for name in told}
+    assert len(told) > 20
+    assert defaults["rule"] == "group_mean"
+
+
+@pytest.mark.parametrize(
+    ("words", "reference"),
+    [
+        (["--rule", "clip"], None),
+        (["--rule", "grpo_k3", "--kl", "none"], {}),
+        (["--rule", "grpo_k3", "--kl-place", "reward"], {"place": "reward"}),
+        (
+            ["--kl", "k2", "--kl-coefficient", "0.1", "--kl-ratio-corrected"],
+            {"estimator": "k2", "coefficient": 0.1, "is_ratio_corrected": True},
+        ),
+    ],
+)
+def test_words_about_the_reference_make_one_term(words, reference):
+    from llm_bridge.arguments import parse_reference
+
+    parser = argparse.ArgumentParser()
+    train_command.add_arguments(parser)
+    found = parse_reference(vars(parser.parse_args(words)))
+    assert found == ({} if reference is None else {"reference": reference})
 
 
 def test_a_run_from_the_command_line_and_its_reuse(model_folder, tmp_path, capsys):
@@ -107,6 +136,10 @@ def test_a_dry_run_prints_configuration_and_estimate_and_writes_nothing(
         (["--dataset", "no_such.jsonl"], "`dataset` must be an existing file or folder"),
         (["--dataset", str(ROWS_FILE)], "`num_prompts` must be at most the 8 questions"),
         (["--device", "abacus"], "`device` must be a device of this torch"),
+        (["--kl", "k3"], "with `coefficient` for group_mean, which has no reference term of its"),
+        (["--kl", "none", "--kl-place", "loss"], "train: `kl` must be other than none where"),
+        (["--reference", "a"], "`reference_model` must be left out for group_mean"),
+        (["--averaging", "mean"], "`averaging` must be a known averaging, got 'mean'"),
         (["--updates", "0"], "`num_updates` must be at least 1"),
     ],
 )

@@ -6,7 +6,8 @@ import pytest
 from banditlab.cli import main
 from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.metrics import read_metrics
-from llm_bridge.run import make_run_grader, prepare_run
+from llm_bridge.run import prepare_run
+from llm_bridge.run_parts import make_run_grader
 from tests.llm_bridge.small_model import ROWS_FILE, save_small_model
 from tests.llm_bridge.test_command import TINY
 from tests.llm_bridge.training import SMALL

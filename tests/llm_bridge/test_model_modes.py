@@ -1,5 +1,7 @@
 """Gradient checkpointing and autocast: less memory or time, the same policy."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -104,6 +106,20 @@ def test_autocast_multiplies_in_bfloat16_and_keeps_weights_and_log_probs(folder)
     assert rollout.old_log_prob.dtype == second.dtype == torch.float32
     assert {value.dtype for value in [*autocast.model.parameters(), *gradient]} == {torch.float32}
     assert 0.0 < float((first - second).abs().max()) < 0.05
+
+
+@pytest.mark.parametrize("enable", [enable_autocast, enable_gradient_checkpointing])
+def test_a_copy_computes_with_its_own_weights(folder, enable):
+    """A reference policy is such a copy."""
+    policy = load_policy(folder)
+    enable(policy)
+    frozen = copy.deepcopy(policy.model)
+    tokens = torch.arange(2, 12)[None]
+    before = frozen(input_ids=tokens).logits
+    with torch.no_grad():
+        policy.model.model.norm.weight.mul_(2.0)
+    assert torch.equal(frozen(input_ids=tokens).logits, before)
+    assert not torch.allclose(policy.model(input_ids=tokens).logits, before)
 
 
 def test_small_steps_are_kept_on_float32_weights_and_lost_on_bfloat16_ones():

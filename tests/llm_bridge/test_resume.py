@@ -21,7 +21,14 @@ from llm_bridge.run import (
     prepare_run,
 )
 from llm_bridge.train import train
-from tests.llm_bridge.training import SMALL, assert_same_run, contents
+from tests.llm_bridge.training import (
+    CARRYING,
+    REMEMBERING,
+    SMALL,
+    assert_same_run,
+    contents,
+    lasting,
+)
 
 pytestmark = pytest.mark.usefixtures("shared_grader")
 
@@ -71,30 +78,6 @@ def test_a_run_that_ends_anywhere_goes_on_to_the_same_bits(
     assert_same_run(uninterrupted, train(SMALL, tmp_path / "run"))
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_a_killed_process_goes_on_to_the_same_bits(uninterrupted, tmp_path):
-    program, out = tmp_path / "program.py", tmp_path / "run"
-    program.write_text(TRAIN_PROGRAM)
-    process = subprocess.Popen(
-        [sys.executable, program, json.dumps(SMALL.as_dict()), out], stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 60.0
-    while not (out / "checkpoint-00000002.pt").exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    # Held still, so that it cannot end before it is killed.
-    process.send_signal(signal.SIGSTOP)
-    before = contents(out)
-    with pytest.raises(ValueError, match=f"no other process works on.*stop process {process.pid}"):
-        train(SMALL, out)
-    assert contents(out) == before
-    process.kill()
-    _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors.decode()
-    assert not (out / "summary.json").exists()
-    assert_same_run(uninterrupted, train(SMALL, out))
-
-
 def test_a_second_process_gets_exit_code_2_and_writes_nothing(tmp_path, monkeypatch, capsys):
     words = ["train", "--prompts", "4", "--eval-samples", "8", "--out", str(tmp_path / "run")]
     codes = []
@@ -142,6 +125,89 @@ def test_a_run_that_another_process_ends_meanwhile_is_reused(uninterrupted, tmp_
     monkeypatch.setattr(train_module, "prepare_run", prepare_beside_another)
     assert train(SMALL, out) == out
     assert contents(out) == contents(uninterrupted)
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return {
+        name: train(config, folder / name)
+        for name, config in (("carrying", CARRYING), ("remembering", REMEMBERING))
+    }
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_killed_process_goes_on_to_the_same_bits(whole_runs, tmp_path):
+    program, out = tmp_path / "program.py", tmp_path / "run"
+    program.write_text(TRAIN_PROGRAM)
+    process = subprocess.Popen(
+        [sys.executable, program, json.dumps(CARRYING.as_dict()), out], stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60.0
+    while not (out / "checkpoint-00000002.pt").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    # Held still, so that it cannot end before it is killed.
+    process.send_signal(signal.SIGSTOP)
+    before = contents(out)
+    with pytest.raises(ValueError, match=f"no other process works on.*stop process {process.pid}"):
+        train(CARRYING, out)
+    assert contents(out) == before
+    process.kill()
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()
+    assert not (out / "summary.json").exists()
+    assert_same_run(whole_runs["carrying"], train(CARRYING, out))
+
+
+def interrupted(config, out, monkeypatch, at_update=4):
+    """A run that ends during an update and so goes on from the checkpoint of update 2."""
+    original = train_module.run_update
+
+    def end(run, update):
+        if update == at_update:
+            raise Killed
+        return original(run, update)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "run_update", end)
+        with pytest.raises(Killed):
+            train(config, out)
+    return out
+
+
+@pytest.mark.parametrize(("name", "config"), [("carrying", CARRYING), ("remembering", REMEMBERING)])
+def test_all_that_an_update_carries_on_comes_back_to_the_same_bits(
+    name, config, whole_runs, tmp_path, monkeypatch
+):
+    out = interrupted(config, tmp_path / "run", monkeypatch)
+    assert_same_run(whole_runs[name], train(config, out))
+    if name == "carrying":
+        updates = [line for line in lasting(out) if line["kind"] == "update"]
+        assert len({line["multiplier"] for line in updates}) == 5
+        assert len({line["learning_rate"] for line in updates}) == 5
+        assert [line["num_replayed_groups"] for line in updates] == [0, 3, 3, 3, 3]
+        assert updates[-1]["reference_k3"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "forgotten"),
+    [
+        ("carrying", CARRYING, "llm_bridge.replay.ReplayBuffer"),
+        ("carrying", CARRYING, "llm_bridge.memory.RuleMemory"),
+        ("carrying", CARRYING, "torch.optim.lr_scheduler.LambdaLR"),
+        ("remembering", REMEMBERING, "llm_bridge.memory.RuleMemory"),
+    ],
+)
+def test_resuming_without_a_part_of_the_state_would_be_seen(
+    name, config, forgotten, whole_runs, tmp_path, monkeypatch
+):
+    out = interrupted(config, tmp_path / "run", monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{forgotten}.load_state_dict", lambda *_: None)
+        train(config, out)
+    with pytest.raises(AssertionError):
+        assert_same_run(whole_runs[name], out)
 
 
 def test_resuming_without_the_optimizer_would_be_seen(uninterrupted, tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 
 from banditlab.cli import main
 from llm_bridge.metrics import read_metrics
-from llm_bridge.run import make_run_grader, prepare_run
+from llm_bridge.run import prepare_run
+from llm_bridge.run_parts import make_run_grader
 from llm_bridge.train import train
 from tests.llm_bridge.training import SMALL
 

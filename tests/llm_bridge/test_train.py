@@ -15,10 +15,10 @@ from llm_bridge.run import (
     SAMPLES,
     choose_prompts,
     make_generator,
-    make_optimizer,
     prepare_run,
 )
-from llm_bridge.train import run_update, train
+from llm_bridge.train import train
+from llm_bridge.update import run_update
 from tests.llm_bridge.small_model import ROWS_FILE, save_small_model
 from tests.llm_bridge.training import SMALL, assert_same_run, contents, lasting
 
@@ -199,20 +199,6 @@ def test_every_use_of_randomness_has_a_seed_of_its_own():
     assert len(draws) == len(keys)
 
 
-@pytest.mark.parametrize("kind", ["sgd", "adamw"])
-def test_the_optimizers_neither_carry_momentum_nor_decay(kind):
-    weight = torch.nn.Parameter(torch.ones(1))
-    optimizer = make_optimizer(replace(SMALL, optimizer=kind, learning_rate=0.1), [weight])
-    weight.grad = torch.full((1,), 2.0)
-    optimizer.step()
-    assert float(weight.detach()) == pytest.approx(0.8 if kind == "sgd" else 0.9, abs=1e-6)
-    weight.grad = torch.zeros(1)
-    before = float(weight.detach())
-    if kind == "sgd":
-        optimizer.step()
-        assert float(weight.detach()) == before
-
-
 def test_more_prompts_than_questions_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="`num_prompts` must be at most the 16 questions"):
         train(replace(SMALL, num_prompts=17), tmp_path / "run")
@@ -233,7 +219,7 @@ def test_unanimous_groups_leave_the_model_alone_with_and_without_the_short_cut(r
             run = prepare_run(config, grader)
             before = [value.clone() for value in run.policy.model.parameters()]
             if not is_skipped:
-                monkeypatch.setattr("llm_bridge.train._has_signal", lambda *_: True)
+                monkeypatch.setattr("llm_bridge.update._has_signal", lambda *_: True)
             line = run_update(run, 1)
             assert line["gradient_norm"] < (1e-4 if rule == "variance_penalty" else 1e-30)
             ends.append([value.clone() for value in run.policy.model.parameters()])

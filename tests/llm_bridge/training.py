@@ -1,5 +1,7 @@
 """A small training run, and what two runs must agree in."""
 
+from dataclasses import replace
+
 import torch
 from safetensors.torch import load_file
 
@@ -22,6 +24,23 @@ SMALL = TrainConfig(
     checkpoint_every=2,
     num_threads=1,
 )
+
+# All that an update may carry on: a multiplier, stale groups, a reference, a schedule.
+CARRYING = replace(
+    SMALL,
+    rule="variance_penalty_dual",
+    replay_groups=3,
+    replay_max_age=3,
+    minibatches=2,
+    averaging="token_mean",
+    level="token",
+    reference={"estimator": "k3", "coefficient": 0.01, "place": "loss"},
+    schedule="cosine",
+    warmup_updates=1,
+    weight_decay=0.01,
+    max_gradient_norm=0.5,
+)
+REMEMBERING = replace(SMALL, rule="reward_history", num_prompts=8, hyper={"history": 6})
 
 
 def lasting(folder):

@@ -68,7 +68,7 @@ def extreme_ratios_finite(subject: Subject, batch: TokenBatch) -> None:
 
 @check(
     "weight",
-    catches="probabilities instead of log-probabilities, a ratio as a quotient of two exps",
+    catches="a subtraction of large numbers, a cast to a shorter type in between",
     consequence="Training in float32 follows rounding where probabilities are small.",
     batch=_moderate,
 )
@@ -79,7 +79,7 @@ def float32_accuracy(subject: Subject, batch: TokenBatch) -> None:
 
 @check(
     "weight",
-    catches="an eps of 1e-8 that bfloat16 swallows, a subtraction of large numbers",
+    catches="a fast path for short floats, a constant that bfloat16 rounds to 1",
     consequence="Training in bfloat16 follows rounding instead of the objective.",
     batch=_moderate,
 )

@@ -1,6 +1,7 @@
 """Checks of where a sample stops counting, and of the ratio-variance penalty."""
 
 import numpy as np
+from hypothesis import strategies as st
 
 from banditlab.testing.batch import TokenBatch
 from banditlab.testing.check import CheckSkipped, check, demand
@@ -78,6 +79,30 @@ def clip_keeps_inward_side(subject: Subject, batch: TokenBatch) -> None:
     if subject.promises.multiplier is not None:
         raise CheckSkipped("its penalty may cancel the advantage")
     _demand(subject, batch, where, False, "a sample that the clip does not reach is silenced")
+
+
+@check(
+    "weight",
+    catches="clip_high that is read nowhere, a width applied to the log-ratio, 1 + clip for clip",
+    consequence="The trust region is another one than in the run that is to be repeated.",
+    examples=60,
+    kink=lambda subject: st.sampled_from(subject.promises.kinks or (1.0,)),
+    advantage=lambda subject: st.sampled_from([1.0, -1.0]),
+    distance=lambda subject: st.sampled_from([1e-4, 1e-3, 0.01, 0.03, 0.1]),
+    is_above=lambda subject: st.booleans(),
+)
+def clip_begins_where_declared(
+    subject: Subject, kink: float, advantage: float, distance: float, is_above: bool
+) -> None:
+    """Just within a declared bound a sample counts that does not just beyond it."""
+    _require_clip(subject)
+    log_ratio = np.log(kink) + (distance if is_above else -distance)
+    batch = TokenBatch.of([[min(log_ratio, 0.0)]], [[-max(log_ratio, 0.0)]], [advantage])
+    is_silent = _outward(subject, batch) | _past_dual(subject, batch)
+    _demand(subject, batch, is_silent, True, "a sample just past the clip still counts")
+    if subject.promises.multiplier is None:
+        what = "a sample that the clip does not reach yet is silenced"
+        _demand(subject, batch, ~is_silent, False, what)
 
 
 @check(

@@ -1,5 +1,7 @@
 """Checks of the gradient: the declared objective's, and REINFORCE's on fresh samples."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -9,6 +11,9 @@ from banditlab.testing.check import CheckSkipped, check, demand_close
 from banditlab.testing.checks.drawn import batches, fresh_batches, is_off_kinks, unit_ratio
 from banditlab.testing.namespaces import is_installed, native
 from banditlab.testing.subject import Subject, normaliser
+
+# Log-probability of a response of a thousand tokens, nats; its exp is 0 in every float.
+_LONG_RESPONSE = -1024.0
 
 
 def weight_of_objective(subject: Subject, batch: TokenBatch) -> np.ndarray:
@@ -30,9 +35,10 @@ def weight_of_objective(subject: Subject, batch: TokenBatch) -> np.ndarray:
     if level != "token":
         units = [unit[:, None].expand(mask.shape) for unit in units]
     objective = subject.promises.objective(*units, advantage)
-    divisor = torch.from_numpy(normaliser(subject.promises, batch.mask).copy())
-    torch.where(mask, objective / divisor, 0.0).sum().backward()
-    return (log_prob.grad * divisor).numpy()
+    # Each token of a response counts the objective of the response, whatever its level.
+    by_token = normaliser(replace(subject.promises, level="token"), batch.mask)
+    torch.where(mask, objective / torch.from_numpy(by_token.copy()), 0.0).sum().backward()
+    return log_prob.grad.numpy() * normaliser(subject.promises, batch.mask)
 
 
 @check(
@@ -40,7 +46,7 @@ def weight_of_objective(subject: Subject, batch: TokenBatch) -> np.ndarray:
     catches="a dropped ratio, swapped clip sides, a missing factor 2 of the penalty",
     consequence="Off-policy steps (inner epochs, stale rollouts) climb another objective than "
     "the one written down; on fresh samples nothing is seen of it.",
-    examples=60,
+    examples=100,
     batch=batches,
 )
 def gradient_of_objective(subject: Subject, batch: TokenBatch) -> None:
@@ -75,11 +81,13 @@ def on_policy_weight_is_advantage(subject: Subject, batch: TokenBatch) -> None:
 
 @check(
     "weight",
-    catches="a log-probability used where a ratio belongs, old_log_prob left out",
+    catches="a log-probability used where a ratio belongs, a ratio as a quotient of two exps",
     consequence="The step depends on how likely a response is and not only on how its "
     "probability moved, so that long or rare responses are treated differently.",
     batch=batches,
-    shift=lambda subject: st.integers(-32, 0).map(lambda step: step / 4),
+    shift=lambda subject: st.one_of(
+        st.integers(-32, 0).map(lambda step: step / 4), st.just(_LONG_RESPONSE)
+    ),
 )
 def shift_of_both_log_probs(subject: Subject, batch: TokenBatch, shift: float) -> None:
     """A number added to both log-probabilities changes no ratio, and so no weight."""

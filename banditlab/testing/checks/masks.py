@@ -6,14 +6,21 @@ from hypothesis import strategies as st
 from banditlab.testing.batch import TokenBatch
 from banditlab.testing.check import check, demand, demand_close
 from banditlab.testing.checks.drawn import batches
+from banditlab.testing.namespaces import as_numpy, native
 from banditlab.testing.subject import Subject
 
-_FILL = ("log_prob", "old_log_prob", "advantage")
+# Off-policy, so that a term which is flat at ratio 1 shows itself too.
+_FILL = {"log_prob": 0.0, "old_log_prob": -1.0, "advantage": 0.5}
 
 
 def _filled(batch: TokenBatch, value: float) -> TokenBatch:
     """The batch with other numbers in its padding."""
-    return batch.but(**{name: np.where(batch.mask, getattr(batch, name), value) for name in _FILL})
+    return batch.but(
+        **{
+            name: np.where(batch.mask, getattr(batch, name), value + offset)
+            for name, offset in _FILL.items()
+        }
+    )
 
 
 def _demand_no_influence(subject: Subject, batch: TokenBatch, value: float) -> None:
@@ -21,6 +28,14 @@ def _demand_no_influence(subject: Subject, batch: TokenBatch, value: float) -> N
     found = subject.token_weight(_filled(batch, value))
     what = f"the weight with {value:g} in the padding"
     demand_close(what, found, expected, rtol=1e-11, atol=1e-13)
+    _demand_finite_loss(subject, _filled(batch, value), f"with {value:g} in the padding")
+
+
+def _demand_finite_loss(subject: Subject, batch: TokenBatch, where: str) -> None:
+    """A loss that is NaN may have a finite gradient; a run stops on it all the same."""
+    if subject.loss_call is not None:
+        loss = as_numpy(subject.loss_call(*(native(array, "torch") for array in batch.arrays())))
+        demand(bool(np.isfinite(loss)), f"the loss {where} is {float(loss):g}")
 
 
 @check(
@@ -76,7 +91,7 @@ def empty_response_is_harmless(subject: Subject, batch: TokenBatch) -> None:
     demand(
         bool(np.isfinite(weight).all()), "a weight beside an empty response is not finite", weight
     )
+    _demand_finite_loss(subject, more, "beside an empty response")
     demand(not weight[-1].any(), "an empty response has a weight", weight)
-    if subject.promises.averaging == "token_mean":
-        expected = np.where(batch.mask, subject.token_weight(batch), 0.0)
-        demand_close("the weight beside an empty response", weight[:-1], expected, rtol=1e-11)
+    expected = np.where(batch.mask, subject.token_weight(batch), 0.0)
+    demand_close("the weight beside an empty response", weight[:-1], expected, rtol=1e-11)

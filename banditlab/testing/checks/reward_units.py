@@ -58,6 +58,27 @@ def reward_scale_as_declared(subject: Subject, reward: np.ndarray, factor: float
 
 @check(
     "advantage",
+    catches="Bessel's correction where the rule of that name has none, a variance for a deviation",
+    consequence="The same settings train at another step size, by sqrt(G / (G - 1)), than in the "
+    "library that they were taken from.",
+    reward=groups,
+)
+def unit_deviation_as_declared(subject: Subject, reward: np.ndarray) -> None:
+    """Advantages of a group that is not unanimous have deviation 1, by the declared definition."""
+    declared = subject.promises.unit_deviation
+    if declared is None:
+        raise CheckSkipped("it promises no standard deviation of its advantages")
+    advantage = subject.advantage(reward)
+    if subject.promises.couples_groups:
+        reward, advantage = reward.reshape(1, -1), advantage.reshape(1, -1)
+    is_mixed = reward.max(axis=1) > reward.min(axis=1)
+    found = advantage[is_mixed].std(axis=1, ddof=int(declared == "sample"))
+    error = subject.promises.reward_scale_error
+    demand_close(f"the {declared} deviation of a group", found, np.ones(len(found)), rtol=error)
+
+
+@check(
+    "advantage",
     catches="a square that overflows, an eps that swallows small rewards",
     consequence="Rewards in other units (a judge's 0 to 1e6, a log-likelihood) give NaN.",
     reward=lambda subject: reward_groups(is_binary=True),

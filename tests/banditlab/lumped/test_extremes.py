@@ -1,5 +1,7 @@
 """Sums that are conserved, and arms that nearly vanish, come back, or are pushed beyond float64."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -109,12 +111,18 @@ def test_an_arm_of_a_huge_class_that_was_pushed_up_is_drawn_again():
 
 def test_given_and_drawn_arms_do_not_mix():
     drawing = LumpedSoftmax(rare_correct(2, 0.3), 1, SGD(0.1))
-    with pytest.raises(ValueError, match=r"place: `takes_arms` must be True, got False\. A policy"):
+    message = (
+        "LumpedSoftmax.place: `takes_arms` must be True, got False. A policy either draws all its"
+        " arms or is given all of them; create another one."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         drawing.place(one_prompt(1), np.zeros((1, 1, 2), int))
     given_arms = LumpedSoftmax(rare_correct(2, 0.3), 1, SGD(0.1), takes_arms=True)
-    with pytest.raises(ValueError, match=r"sample: `takes_arms` must be False, got True"):
+    with pytest.raises(
+        ValueError, match=r"^LumpedSoftmax.sample: `takes_arms` must be False, got True"
+    ):
         given_arms.sample(one_prompt(1), np.zeros((1, 1, 2, 2)))
-    with pytest.raises(ValueError, match=r"place: `arms` must be between 0 and 100"):
+    with pytest.raises(ValueError, match=r"^LumpedSoftmax.place: `arms` must be between 0 and 100"):
         given_arms.place(one_prompt(1), np.full((1, 1, 2), 101))
 
 
@@ -189,6 +197,47 @@ def test_weights_stay_near_one_and_collision_a_number_after_any_step():
     assert (policy.expected_reward() > 0.99).all()
 
 
+@pytest.mark.parametrize(
+    ("coefficient", "expected"),
+    [([2000.0, 0.0, 0.0], [1.0, 0.0]), ([0.0, 0.0, 4000.0], [0.5, 0.5])],
+)
+def test_a_plain_step_may_carry_all_weights_out_of_their_range(coefficient, expected):
+    """To infinity, or to nothing: two arms of probability 1/2 beside a slot of about e^-10000."""
+    problem = BanditProblem(
+        log_count=np.log([[1.0, 1.0, 5.0]]),
+        log_mass=np.array([[np.log(0.5), np.log(0.5), -10_000.0]]),
+        reward=[[1.0, 0.0, 0.0]],
+    )
+    policy = LumpedSoftmax(problem, 1, SGD(1.0), takes_arms=True)
+    for pushed in ([0.0, 0.0, 1e-3], coefficient):
+        draw = policy.place(one_prompt(1), np.array([[[0, 1, 2]]]))
+        policy.accumulate(draw, np.array([[pushed]]))
+        policy.move()
+        policy.release(draw)
+    assert policy.num_touched().item() == 1
+    np.testing.assert_allclose(policy.class_mass()[0, 0], [*expected, 0.0], rtol=1e-12)
+    moved = np.array(coefficient[:2]) - sum(coefficient) / 2
+    found = policy._state.own[0, :2]
+    np.testing.assert_allclose(found, moved, rtol=1e-3)
+
+
+def test_runs_far_apart_do_not_share_the_unit_of_their_weights():
+    """The slot of one run is carried to e^20000, all weights of the other one to e^-2000."""
+    problem = BanditProblem(
+        log_count=np.log([[1.0, 1.0, 5.0]]),
+        log_mass=np.array([[np.log(0.5), np.log(0.5), -10_000.0]]),
+        reward=[[1.0, 0.0, 0.0]],
+    )
+    policy = LumpedSoftmax(problem, 2, SGD(1.0), takes_arms=True)
+    for pushed in ([1e-3, 1e-3], [30_000.0, 4000.0]):
+        draw = policy.place(one_prompt(2), np.full((2, 1, 1), 2))
+        policy.accumulate(draw, np.array(pushed)[:, None, None])
+        policy.move()
+        policy.release(draw)
+    expected = [[[0.0, 0.0, 1.0]], [[0.5, 0.5, 0.0]]]
+    np.testing.assert_allclose(policy.class_mass(), expected, atol=1e-12)
+
+
 def test_coefficients_of_one_draw_add_up():
     policy = LumpedSoftmax(rare_correct(1000, 0.5), 1, SGD(1.0))
     draw = policy.sample(one_prompt(1), np.array([[[[0.9, 0.3]]]]))
@@ -208,5 +257,9 @@ def test_arms_are_numbered_in_each_context_apart():
     )
     policy = LumpedSoftmax(problem, 1, SGD(1.0), takes_arms=True)
     assert policy.place(np.array([[1]]), np.array([[[5]]])).arm_class.item() == 1
-    with pytest.raises(ValueError, match=r"`arms` must be below the number of arms of its context"):
-        policy.place(np.array([[0, 1]]), np.array([[[5], [5]]]))
+    message = (
+        "LumpedSoftmax.place: `arms` must be below the number of arms of its context, got values"
+        " from 3 to 4. Arms are numbered class by class from 0."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        policy.place(np.array([[0, 1]]), np.array([[[3], [4]]]))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from banditlab.config import SimulationConfig
+from banditlab.kernels import ClassKernel
 from banditlab.lumped.policy import LumpedSoftmax
 from banditlab.optimizers import SGD
 from banditlab.problems import BanditProblem
@@ -44,6 +45,16 @@ def test_lumped_equals_dense_on_the_same_draws(rule, kernel, optimizer):
         problem, RULES[rule], OPTIMIZERS[optimizer], num_rounds=12, inner_epochs=3, seed=1
     )
     assert error < tolerance(OPTIMIZERS[optimizer])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum_decay"])
+@pytest.mark.parametrize("self_part", [0.0, 0.7])
+def test_a_tabular_policy_moves_by_its_part_of_the_kernel(self_part, optimizer):
+    problem = three_class_problem(ClassKernel(self_part=self_part), [[5, 70, 25], [1, 49, 50]])
+    error = largest_difference(
+        problem, RULES["clip"], OPTIMIZERS[optimizer], num_rounds=12, inner_epochs=3, seed=1
+    )
+    assert error < 1e-12
 
 
 @settings(max_examples=12, deadline=None)
@@ -167,3 +178,60 @@ def test_fresh_arms_that_are_always_the_same_have_another_law(monkeypatch):
     )
     first = {"num_steps": 1}
     assert smallest_p_value(law_of("lumped", 5, **first), law_of("dense", 6, **first)) < 1e-12
+
+
+@pytest.mark.parametrize(("kernel", "optimizer"), PAIRS)
+def test_a_restored_policy_goes_on_to_the_same_bits(kernel, optimizer):
+    """With a draw that is still held, arms of a huge class among it, which live in the draw."""
+    law = FixedPerArm(Gaussian(0.5))
+    problem = three_class_problem(KERNELS[kernel], [[5, 70, 1e56], [1, 49, 50]], law)
+    first, second = (
+        LumpedSoftmax(problem, 2, OPTIMIZERS[optimizer], keeps_draws=True) for _ in range(2)
+    )
+    contexts = np.array([[0, 1], [1, 0]])
+
+    def go_on(policy, held, seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(4):
+            draw = policy.sample(contexts, rng.random((2, 2, 5, 2)))
+            reward = policy.reward(draw, rng.random((2, 2, 5)))
+            policy.accumulate(draw, reward)
+            if held is not None:
+                policy.accumulate(held, policy.relative_log_prob(held))
+            policy.move()
+            held = draw
+        return held
+
+    held = go_on(first, None, 0)
+    saved = {name: array.copy() for name, array in first.state().items()}
+    packed = {name: array.copy() for name, array in first.pack(held).items()}
+    assert saved["num_moves"] == 4
+    first_end = go_on(first, held, 1)
+    # Whatever it did before, it goes on from the state that it is given.
+    go_on(second, None, 2)
+    second.restore(saved)
+    for name, array in second.state().items():
+        np.testing.assert_array_equal(array, saved[name], err_msg=name)
+    taken_up = second.unpack(packed)
+    second_end = go_on(second, taken_up, 1)
+    for name, array in second.state().items():
+        np.testing.assert_array_equal(array, first.state()[name], err_msg=name)
+    for name, array in second.pack(second_end).items():
+        np.testing.assert_array_equal(array, first.pack(first_end)[name], err_msg=name)
+    # And it took copies.
+    assert not any(np.shares_memory(second.state()[name], saved[name]) for name in saved)
+
+
+def test_readings_have_a_row_for_each_run_and_a_column_for_each_context():
+    problem = three_class_problem(KERNELS["tabular"], [[5, 70, 25], [1, 49, 50]])
+    policy = LumpedSoftmax(problem, 3, SGD(0.1))
+    mass = np.exp(problem.log_mass)
+    np.testing.assert_allclose(policy.class_mass(), np.tile(mass, (3, 1, 1)), rtol=1e-14)
+    for reading, expected in (
+        (policy.expected_reward(), (mass * problem.reward).sum(axis=1)),
+        (policy.collision(), (mass**2 / np.exp(problem.log_count)).sum(axis=1)),
+        (policy.entropy(), -(mass * (problem.log_mass - problem.log_count)).sum(axis=1)),
+        (policy.num_touched(), [0, 0]),
+    ):
+        np.testing.assert_allclose(reading, np.tile(expected, (3, 1)), rtol=1e-14)
+    assert policy.num_uniforms() == 2

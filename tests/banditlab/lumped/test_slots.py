@@ -163,6 +163,19 @@ def test_growth_keeps_what_the_slots_hold(appended):
             np.testing.assert_array_equal(array[used.size :], value, err_msg=name)
 
 
+def test_a_long_table_grows_by_half_so_that_copies_stay_few():
+    slots = SlotTable(1, SGD(0.1), has_rewards=False, has_numbers=False)
+    for num_slots, capacity in (
+        (4096, 4096),
+        (4096, 4096),
+        (4097, 6144),
+        (6144, 6144),
+        (30_000, 30_720),
+    ):
+        slots._grow(num_slots)
+        assert slots.capacity == capacity
+
+
 def test_sums_of_blocks_survive_growth():
     rng = np.random.default_rng(0)
     slots = table_of(rng.random((3, 100)))

@@ -12,7 +12,7 @@ from banditlab.optimizers import SGD, Adam, Momentum
 from banditlab.rules import get_rule, group_advantage, score_weight
 from banditlab.sequence.policy import SequenceSoftmax
 from banditlab.sequence.problem import SequenceProblem
-from tests.banditlab.published import OBJECTIVES
+from banditlab.testing.known import promises_of_rule
 
 CLIP_KINKS = (0.8, 1.2)
 LARGE_STEPS = SGD(2.0)
@@ -87,7 +87,9 @@ class FullTree:
             log_ratio = unit_log_ratio(self.token_log_prob(contexts, tokens) - old, level)
             # Every token of a sequence has its advantage.
             advantages = (advantage[..., None] if level == "token" else advantage) + 0 * log_ratio
-            objective = OBJECTIVES[rule.name](log_ratio, torch.zeros_like(log_ratio), advantages)
+            objective = promises_of_rule(rule).objective(
+                log_ratio, torch.zeros_like(log_ratio), advantages
+            )
             (objective.sum() / reward[0].size).backward()
             self.optimizer.step()
             if epoch and rule.name == "clip":
