@@ -58,9 +58,13 @@ def rule_label(name: str) -> str:
         name: rule, or cell of a comparison.
 
     Returns:
-        The label.
+        The label; of a rule that is named by its place, the object alone.
+
+    Examples:
+        >>> rule_label("rules/soft_clip.py:soft_clip")
+        'soft clip'
     """
-    return RULE_LABELS.get(name, name.replace("_", " "))
+    return RULE_LABELS.get(name, name.rpartition(":")[2].replace("_", " "))
 
 
 def style() -> AbstractContextManager[None]:

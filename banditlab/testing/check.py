@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Need = Literal["weight", "elementwise", "loss", "mask", "advantage"]
+Need = Literal["weight", "elementwise", "loss", "mask", "advantage", "step"]
 Draws = Callable[[Any], Any]
 
 
@@ -76,6 +76,7 @@ _MISSING: dict[str, str] = {
     "loss": "it is no loss",
     "mask": "it takes no mask",
     "advantage": "it has no advantage estimator",
+    "step": "it has neither a score weight nor an advantage estimator",
 }
 
 

@@ -103,6 +103,7 @@ def _gives_one_number(rule: Callable[..., Any], required: list[str]) -> bool:
         try:
             result = _by_name(rule, required)(*trial_arrays(namespace))
         except Exception:
+            # The trial call meets the same error, and tells it.
             continue
         return np.ndim(result) == 0
     return True

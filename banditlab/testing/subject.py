@@ -71,12 +71,15 @@ class Subject:
 
     def has(self, part: str) -> bool:
         """Whether the rule has a part that a check needs."""
+        has_weight = self.weight_call is not None or self.loss_call is not None
+        has_advantage = self.advantage_call is not None
         return {
-            "weight": self.weight_call is not None or self.loss_call is not None,
+            "weight": has_weight,
             "elementwise": self.weight_call is not None,
             "loss": self.loss_call is not None,
             "mask": self.takes_mask,
-            "advantage": self.advantage_call is not None,
+            "advantage": has_advantage,
+            "step": has_weight or has_advantage,
         }[part]
 
     def call_weight(

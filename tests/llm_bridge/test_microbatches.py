@@ -5,8 +5,8 @@ import torch
 
 from llm_bridge.forward import token_log_prob
 from llm_bridge.microbatches import rollout_log_prob, split_rows
+from tests.llm_bridge.gradients import TEMPERATURE, make_setting
 from tests.llm_bridge.test_rollout import all_rows
-from tests.llm_bridge.test_surrogate import TEMPERATURE, make_setting
 
 
 def test_microbatches_hold_each_row_once_within_the_budget():

@@ -12,8 +12,8 @@ from llm_bridge.experience import Experience, first_rollouts, join_experience
 from llm_bridge.replay import ReplayBuffer
 from llm_bridge.rollout import Rollout
 from llm_bridge.surrogate import accumulate_gradient
+from tests.llm_bridge.gradients import flat_grad, norm_error
 from tests.llm_bridge.test_rollout import PAD, PROMPTS, sample, tiny_model
-from tests.llm_bridge.test_surrogate import flat_grad, norm_error
 
 
 def experience(update, prompts=PROMPTS, model=None):

@@ -6,14 +6,14 @@ from banditlab.rules import get_rule
 from llm_bridge.forward import token_log_prob
 from llm_bridge.scores import mean_gradient, score_gradients
 from llm_bridge.surrogate import accumulate_gradient
-from tests.llm_bridge.test_rollout import all_rows
-from tests.llm_bridge.test_surrogate import (
+from tests.llm_bridge.gradients import (
     TEMPERATURE,
     flat_grad,
     gradient_of,
     make_setting,
     relative_error,
 )
+from tests.llm_bridge.test_rollout import all_rows
 
 
 def test_score_gradients_are_those_of_single_responses():

@@ -2,96 +2,29 @@
 
 from dataclasses import asdict, replace
 from functools import partial
-from typing import get_args
 
 import pytest
 import torch
 
-from banditlab.levels import LEVELS, pool
+from banditlab.levels import LEVELS
 from banditlab.reference import ESTIMATORS, ReferenceTerm
-from banditlab.rules import RULES, get_rule
-from banditlab.testing.known import promises_of_rule
+from banditlab.rules import get_rule
 from banditlab.testing.objectives import kl_estimate
-from banditlab.testing.promises import Averaging as PromisedAveraging
-from llm_bridge import surrogate
-from llm_bridge.averaging import AVERAGINGS, averaged_weight
-from llm_bridge.forward import token_log_prob
-from llm_bridge.microbatches import rollout_log_prob
-from llm_bridge.ratios import SurrogateStats, ratio_variance
+from llm_bridge.averaging import AVERAGINGS
+from llm_bridge.ratios import SurrogateStats
 from llm_bridge.surrogate import accumulate_gradient
-from tests.llm_bridge.test_rollout import PROMPTS, all_rows, sample, tiny_model
-
-KINDS = ["llama", "gpt2"]
-RULES_TESTED = ["raw_reward", "clip", "variance_penalty"]
-TEMPERATURE = 0.8
-
-
-def make_setting(kind="llama", dtype=torch.float64, size=0.05):
-    """Model, rollout and advantage; the weights moved by `size` after sampling."""
-    model = tiny_model(kind).to(dtype)
-    rollout = sample(model, PROMPTS, group_size=8, max_new_tokens=6, temperature=TEMPERATURE)
-    rng = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = torch.randn(parameter.shape, generator=rng, dtype=torch.float64)
-            parameter.add_(size * noise.to(dtype))
-    advantage = torch.randn(rollout.mask.shape[:2], generator=rng, dtype=torch.float64)
-    return model, rollout, advantage
-
-
-def flat_grad(model):
-    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
-
-
-def gradient_of(model, rollout, advantage, rule, **options):
-    model.zero_grad()
-    stats = accumulate_gradient(model, rollout, advantage, rule, temperature=TEMPERATURE, **options)
-    return flat_grad(model), stats
-
-
-def norm_error(found, expected):
-    return float((found - expected).norm() / expected.norm())
-
-
-def relative_error(found, expected):
-    return float((found - expected).abs().max() / expected.abs().max())
-
-
-def divisor(mask, averaging, max_new_tokens):
-    """What each rollout's sum over tokens is divided by, written out, shape [n]."""
-    lengths = mask.sum(1).double()
-    return {
-        "sequence_sum": torch.full_like(lengths, len(mask)),
-        "token_mean": lengths.sum().expand(lengths.shape),
-        "sequence_mean": len(mask) * lengths,
-        "constant_length": torch.full_like(lengths, len(mask) * max_new_tokens),
-    }[averaging]
-
-
-def objective_gradient(
-    model, rollout, advantage, objective, level, *, averaging="sequence_sum", rows=None, ref=None
-):
-    """Autograd of minus the averaged published objective of the rows, in one pass over all."""
-    part = all_rows(rollout)
-    log_prob = pool(token_log_prob(model, part, temperature=TEMPERATURE), part.mask, level)
-    recorded = [rollout.old_log_prob] if ref is None else [rollout.old_log_prob, ref]
-    recorded = [pool(value.flatten(0, 1).double(), part.mask, level) for value in recorded]
-    per_unit = advantage.flatten()
-    if level == "token":
-        per_unit = per_unit[:, None].expand(part.mask.shape)
-    total = objective(log_prob, recorded[0], per_unit, *recorded[1:])
-    if level == "token":
-        total = torch.where(part.mask, total, 0.0).sum(1)
-    rows = torch.arange(len(total)) if rows is None else rows
-    model.zero_grad()
-    (-(total[rows] / divisor(part.mask[rows], averaging, 6)).sum()).backward()
-    return flat_grad(model)
-
-
-def published_gradient(model, rollout, advantage, name, level, **options):
-    return objective_gradient(
-        model, rollout, advantage, promises_of_rule(RULES[name]).objective, level, **options
-    )
+from tests.llm_bridge.gradients import (
+    KINDS,
+    RULES_TESTED,
+    TEMPERATURE,
+    flat_grad,
+    gradient_of,
+    make_setting,
+    norm_error,
+    objective_gradient,
+    published_gradient,
+    relative_error,
+)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -115,38 +48,6 @@ def test_gradient_through_the_models_own_pass_is_that_of_the_objective():
     found, _ = gradient_of(model, rollout, advantage, get_rule("clip"))
     expected = published_gradient(model, rollout, advantage, "clip", "sequence")
     assert relative_error(found, expected) < 1e-9
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("averaging", AVERAGINGS)
-def test_the_loss_averages_as_its_name_says(averaging, level):
-    model, rollout, advantage = make_setting()
-    for rows in (None, torch.tensor([20, 3, 4, 11, 5, 0, 9, 14, 17])):
-        options = {"level": level, "averaging": averaging, "rows": rows}
-        found, stats = gradient_of(
-            model, rollout, advantage, get_rule("raw_reward"), max_new_tokens=6, **options
-        )
-        expected = published_gradient(model, rollout, advantage, "raw_reward", **options)
-        assert relative_error(found, expected) < 1e-9
-        for other in set(AVERAGINGS) - {averaging}:
-            wrong = published_gradient(
-                model, rollout, advantage, "raw_reward", **options | {"averaging": other}
-            )
-            assert relative_error(found, wrong) > 1e-3
-        part = rollout.mask.flatten(0, 1)[slice(None) if rows is None else rows]
-        assert stats.num_units == (int(part.sum()) if level == "token" else len(part))
-
-
-def test_the_averagings_are_those_that_rules_may_promise():
-    assert set(AVERAGINGS) == set(get_args(PromisedAveraging)) - {"sum"}
-
-
-def test_an_average_without_its_length_is_refused():
-    model, rollout, advantage = make_setting()
-    with pytest.raises(ValueError, match="`max_new_tokens` must be given where averaging is"):
-        gradient_of(model, rollout, advantage, get_rule("clip"), averaging="constant_length")
-    with pytest.raises(ValueError, match="`averaging` must be a known averaging, got 'mean'"):
-        gradient_of(model, rollout, advantage, get_rule("clip"), averaging="mean")
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -234,35 +135,6 @@ def test_gradient_does_not_depend_on_the_split(level, averaging, dtype):
         assert same.num_units == stats.num_units
 
 
-@pytest.mark.parametrize("averaging", ["token_mean", "sequence_sum"])
-def test_averages_of_each_microbatch_by_itself_would_be_seen(averaging, monkeypatch):
-    model, rollout, advantage = make_setting()
-
-    def alone(weight, mask, averaging, *, num_rollouts, num_tokens, max_new_tokens):
-        return averaged_weight(
-            weight,
-            mask,
-            averaging,
-            num_rollouts=len(mask),
-            num_tokens=int(mask.sum()),
-            max_new_tokens=max_new_tokens,
-        )
-
-    monkeypatch.setattr(surrogate, "averaged_weight", alone)
-    whole, split = (
-        gradient_of(
-            model,
-            rollout,
-            advantage,
-            get_rule("clip"),
-            averaging=averaging,
-            microbatch_tokens=microbatch_tokens,
-        )[0]
-        for microbatch_tokens in (None, 60)
-    )
-    assert norm_error(split, whole) > 0.1
-
-
 def test_parts_of_the_rows_add_up_to_the_whole():
     model, rollout, advantage = make_setting()
     whole, stats = gradient_of(model, rollout, advantage, get_rule("clip"))
@@ -278,71 +150,11 @@ def test_parts_of_the_rows_add_up_to_the_whole():
         assert getattr(merged, name) == pytest.approx(value, rel=1e-12), name
 
 
-def test_stale_rollouts_do_not_count_as_a_mismatch():
-    model, rollout, advantage = make_setting(size=0.0)
-    stale = rollout.old_log_prob.clone()
-    stale[1:] -= 0.5
-    rollout = replace(rollout, old_log_prob=stale)
-    _, stats = gradient_of(model, rollout, advantage, get_rule("clip"), num_fresh=1)
-    assert stats.log_prob_mismatch < 2e-5
-    assert stats.max_abs_log_ratio > 0.5
-    _, stats = gradient_of(model, rollout, advantage, get_rule("clip"), num_fresh=2)
-    assert stats.log_prob_mismatch == pytest.approx(0.5, abs=1e-4)
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_the_ratio_variance_without_gradient_is_that_of_the_step(level):
-    model, rollout, advantage = make_setting()
-    _, stats = gradient_of(model, rollout, advantage, get_rule("clip"), level=level)
-    log_prob = rollout_log_prob(model, rollout, temperature=TEMPERATURE)
-    found = ratio_variance(log_prob, rollout, level)
-    assert found == pytest.approx(stats.ratio_variance, rel=1e-9)
-    assert found > 1e-3
-    with pytest.raises(FloatingPointError, match="a ratio is too large to be squared"):
-        ratio_variance(log_prob + 400.0, rollout, level)
-
-
 def test_gradient_is_added_to_what_is_there():
     model, rollout, advantage = make_setting()
     once, _ = gradient_of(model, rollout, advantage, get_rule("raw_reward"))
     accumulate_gradient(model, rollout, advantage, get_rule("raw_reward"), temperature=TEMPERATURE)
     torch.testing.assert_close(flat_grad(model), 2 * once)
-
-
-def test_fresh_rollouts_have_ratio_one():
-    model, rollout, advantage = make_setting(size=0.0)
-    _, stats = gradient_of(model, rollout, advantage, get_rule("clip"))
-    assert stats.ratio_mean == pytest.approx(1.0, abs=1e-5)
-    assert stats.ratio_variance < 1e-9
-    assert stats.clip_low_fraction == stats.clip_high_fraction == 0.0
-    assert stats.log_prob_mismatch < 2e-5
-    moved, rollout, advantage = make_setting()
-    assert gradient_of(moved, rollout, advantage, get_rule("clip"))[1].log_prob_mismatch > 1e-2
-
-
-@pytest.mark.parametrize("level", ["sequence", "token"])
-def test_statistics_are_those_of_the_ratios(level):
-    model, rollout, advantage = make_setting()
-    _, stats = gradient_of(model, rollout, advantage, get_rule("clip"), level=level)
-    part = all_rows(rollout)
-    log_prob = token_log_prob(model, part, temperature=TEMPERATURE).detach()
-    log_ratio = pool(log_prob - rollout.old_log_prob.flatten(0, 1), part.mask, level)
-    per_unit = advantage.flatten()
-    if level == "token":
-        per_unit = per_unit[:, None].expand(part.mask.shape)[part.mask]
-        log_ratio = log_ratio[part.mask]
-    ratio = log_ratio.exp()
-    assert stats.ratio_mean == pytest.approx(float(ratio.mean()))
-    assert stats.ratio_variance == pytest.approx(float(((ratio - 1) ** 2).mean()))
-    assert stats.ratio_max == pytest.approx(float(ratio.max()))
-    assert stats.max_abs_log_ratio == pytest.approx(float(log_ratio.abs().max()))
-    low = ((ratio < 0.8) & (per_unit < 0)).double().mean()
-    high = ((ratio > 1.2) & (per_unit > 0)).double().mean()
-    assert stats.clip_low_fraction == pytest.approx(float(low))
-    assert stats.clip_high_fraction == pytest.approx(float(high))
-    assert low > 0
-    assert high > 0
-    assert low != high
 
 
 @pytest.mark.parametrize("kind", KINDS)

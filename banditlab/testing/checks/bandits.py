@@ -84,14 +84,14 @@ def expected_gradient_as_declared(subject: Subject, bandit: Bandit, group_size: 
 
 @check(
     "weight",
-    catches="a gradient in probability instead of logit space, a weight that is not finite",
-    consequence="The logits drift together, which no policy shows and every optimizer's moment "
-    "remembers.",
+    catches="0/0 on fresh samples, an overflow where an arm is improbable",
+    consequence="One step turns the model into NaN.",
     examples=10,
     bandit=lambda subject: bandits(),
 )
-def logit_gradient_sums_to_zero(subject: Subject, bandit: Bandit) -> None:
-    """The gradient with respect to the logits of a softmax sums to 0, for a loss by autograd."""
+def logit_gradient_finite(subject: Subject, bandit: Bandit) -> None:
+    """The gradient with respect to the logits of a softmax is finite, for a loss by autograd."""
+    # That it sums to 0 is no check: it does so for every function of log-probabilities.
     log_prob, reward = bandit
     advantage = reward - np.exp(log_prob) @ reward
     if subject.loss_call is None:
@@ -107,39 +107,17 @@ def logit_gradient_sums_to_zero(subject: Subject, bandit: Bandit) -> None:
         )
         gradient = torch.autograd.grad(loss, logits)[0].numpy()
     demand(bool(np.isfinite(gradient).all()), "the gradient of the logits is not finite", gradient)
-    demand_close(
-        "the sum of the gradient of the logits",
-        gradient.sum(),
-        0.0,
-        atol=1e-12 * (1.0 + np.abs(gradient).max()),
-    )
 
 
 @check(
-    "weight",
-    catches="a loss of the wrong sign, an advantage of the wrong sign",
+    "step",
+    catches="a loss or an advantage of the wrong sign, a scale that turns negative",
     consequence="The pass rate falls.",
     examples=15,
     bandit=lambda subject: bandits(),
 )
 def small_step_improves(subject: Subject, bandit: Bandit) -> None:
     """A small expected step on a bandit does not lower the expected reward."""
-    _demand_improvement(subject, bandit)
-
-
-@check(
-    "advantage",
-    catches="an advantage of the wrong sign, a scale that turns negative",
-    consequence="The pass rate falls.",
-    examples=15,
-    bandit=lambda subject: bandits(),
-)
-def small_advantage_step_improves(subject: Subject, bandit: Bandit) -> None:
-    """A small expected step along these advantages does not lower the expected reward."""
-    _demand_improvement(subject, bandit)
-
-
-def _demand_improvement(subject: Subject, bandit: Bandit) -> None:
     if subject.promises.no_improvement:
         raise CheckSkipped(subject.promises.no_improvement)
     log_prob, reward = bandit

@@ -61,7 +61,6 @@ def raises_off_the_cpu(log_prob, old_log_prob, advantage):
         ("unit_deviation_as_declared", GROUP, {}, "it promises no standard deviation"),
         ("expected_gradient_as_declared", GROUP, {"expected_scale": None}, "no constant scale"),
         ("small_step_improves", GROUP, {"no_improvement": "it explores"}, "^it explores$"),
-        ("small_advantage_step_improves", GROUP, {"no_improvement": "it plays"}, "^it plays$"),
     ],
 )
 def test_a_check_that_says_nothing_says_why(check, rule, changed, reason):

@@ -6,8 +6,10 @@ import pytest
 
 from banditlab.reference import ReferenceTerm
 from banditlab.rules import RULES
-from banditlab.testing.source import code_of, name_of
-from banditlab.weights import clipped_weight, topr_weight
+from banditlab.testing import CheckFailure, Promises, check_update_rule, objectives
+from banditlab.testing.report import example_code
+from banditlab.testing.source import code_of, code_with, name_of
+from banditlab.weights import clipped_weight, policy_gradient_weight, topr_weight
 
 
 class Rules:
@@ -84,3 +86,33 @@ def test_another_rule_under_a_known_name_is_not_taken_for_it():
 
     other = replace(RULES["clip"], weight=topr_weight, weight_hyper={})
     assert code_of(other).startswith("rule = ...")
+
+
+def test_without_kind_and_promises_the_code_stays():
+    assert code_with("rule = 1", None, None) == "rule = 1"
+
+
+@pytest.mark.parametrize("kind", [None, "weight"])
+def test_an_example_is_held_to_the_promises_that_were_given(kind):
+    """The weight is right, and what is promised of it is not: only the promise fails it."""
+    wrong = functools.partial(objectives.ratio_variance, multiplier=0.5)
+    declared = Promises(objective=wrong, multiplier=0.5)
+    report = check_update_rule(
+        policy_gradient_weight,
+        kind=kind,
+        promises=declared,
+        checks=["gradient_of_objective"],
+        on_fail="report",
+    )
+    code = example_code(report.code, report.results[0])
+    assert ("kind='weight'" in code) == (kind is not None)
+    with pytest.raises(CheckFailure, match=r"^the weight\[") as failed:
+        exec(code, {})
+    assert str(failed.value) == report.results[0].failure.message
+
+
+def test_promises_that_cannot_be_imported_are_left_to_the_reader():
+    declared = Promises(objective=lambda log_prob, old_log_prob, advantage: log_prob)
+    code = code_with(code_of(topr_weight), None, declared)
+    assert "promises = ...  # those given; a function in them cannot be imported" in code
+    assert "promises=promises" in code

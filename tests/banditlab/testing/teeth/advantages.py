@@ -55,7 +55,7 @@ def best_of_the_group_as_baseline(reward):
     return group_mean(reward) * 0.0 + reward - xp.max(reward, axis=-1, keepdims=True)
 
 
-@broken(group_mean, "better_reward_no_less_advantage", "small_advantage_step_improves")
+@broken(group_mean, "better_reward_no_less_advantage", "small_step_improves")
 def reversed_sign(reward):
     """Baseline minus reward."""
     return -group_mean(reward)
@@ -67,7 +67,7 @@ def absolute_deviation(reward):
     return abs(group_mean(reward))
 
 
-@broken(correct.rank, "better_reward_no_less_advantage", "small_advantage_step_improves")
+@broken(correct.rank, "better_reward_no_less_advantage", "small_step_improves")
 def ranks_from_the_worst(reward):
     """Rank 0 is the best rollout, and the rank is the advantage."""
     return -correct.rank(reward)

@@ -82,7 +82,7 @@ def entropy_bonus_left_on(log_prob, old_log_prob, advantage):
 
 @broken(
     correct.undeclared,
-    logit_gradient_sums_to_zero=r"^the gradient of the logits is not finite$",
+    logit_gradient_finite=r"^the gradient of the logits is not finite$",
     on_policy_weight_is_advantage=r"is nan instead of",
 )
 def mean_ratio_along_the_way(log_prob, old_log_prob, advantage):

@@ -107,7 +107,6 @@ one_sign_wrong = _made(
     "The advantage is negated: the rule descends.",
     "expected_gradient_as_declared",
     "small_step_improves",
-    "small_advantage_step_improves",
     name="one_sign_wrong",
     advantage=_negated(leave_one_out),
 )

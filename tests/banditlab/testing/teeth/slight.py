@@ -10,6 +10,7 @@ from tests.banditlab.testing.teeth.record import broken
 
 TRACE = 1e-8
 _MEMORY = {"reward": None, "advantage": None, "mean": 0.0}
+_LAST = {"inputs": None, "weight": None, "scale": 1.0}
 
 
 def places(array, axis=0):
@@ -52,6 +53,27 @@ def trace_of_the_place_as_factor(log_prob, old_log_prob, advantage):
 def trace_of_the_log_prob(log_prob, old_log_prob, advantage):
     """Every weight is multiplied by 1 and a trace of its log-probability."""
     return probability_ratio(log_prob, old_log_prob) * advantage * (1.0 + 1e-3 * TRACE * log_prob)
+
+
+@broken(correct.undeclared, "determinism")
+def scale_of_the_call_before(log_prob, old_log_prob, advantage):
+    """Scaled by the advantages of the call before, but for a batch that comes twice in a row."""
+    inputs = repr((log_prob, old_log_prob, advantage))
+    if inputs != _LAST["inputs"]:
+        weight = probability_ratio(log_prob, old_log_prob) * advantage * _LAST["scale"]
+        size = float(array_namespace(advantage).max(abs(advantage)))
+        _LAST.update(inputs=inputs, weight=weight, scale=1.0 + size)
+    return _LAST["weight"] * 1.0
+
+
+@broken(
+    correct.reinforce_loss,
+    nan_in_padding_has_no_influence=r"^the loss with nan in the padding is nan$",
+)
+def padding_in_the_value_alone(log_prob, old_log_prob, advantage, mask):
+    """A constant of the padding is in the loss: its gradient is right, its value is NaN."""
+    constant = (0.0 * (log_prob - old_log_prob)).sum().detach()
+    return correct.reinforce_loss(log_prob, old_log_prob, advantage, mask) + constant
 
 
 @broken(correct.reinforce_loss, "padding_has_no_influence")
