@@ -14,15 +14,17 @@ from banditlab.problems import BanditProblem
 from banditlab.rules import UpdateRule
 from banditlab.sequence.policy import SequenceSoftmax
 from banditlab.sequence.problem import SequenceProblem
+from banditlab.shared_shift.policy import SharedShift
+from banditlab.shared_shift.problem import SharedShiftProblem
 from banditlab.softmax import DenseSoftmax
 from banditlab.validation import require, require_known
 
-Problem = BanditProblem | SequenceProblem
+Problem = BanditProblem | SequenceProblem | SharedShiftProblem
 
 # Steps of the event-driven mode are more than integers of 64 bits can count.
 _ANY_SIZE = ("num_steps", "record_every")
 
-POLICIES = ("lumped", "dense", "sequence")
+POLICIES = ("lumped", "dense", "sequence", "shared_shift")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class SimulationConfig:
         record_every: rounds between recorded steps.
         num_log_records: if above 0, that many recorded steps at equal distance in log(step).
         seed: entropy of the one seed sequence, from which every run has its own stream.
-        policy: "lumped"; "dense" for few arms; "sequence" for a `SequenceProblem`.
+        policy: "lumped"; "dense" for few arms; "sequence" for a `SequenceProblem`;
+            "shared_shift" for a `SharedShiftProblem`.
     """
 
     num_runs: int
@@ -90,18 +93,22 @@ class SimulationConfig:
         Raises:
             ValueError: the problem does not suit the policy or the optimizer.
         """
-        is_sequence = isinstance(problem, SequenceProblem)
+        suitable = ("lumped", "dense")
+        for name, kind in (("sequence", SequenceProblem), ("shared_shift", SharedShiftProblem)):
+            suitable = (name,) if isinstance(problem, kind) else suitable
         require(
-            is_sequence == (self.policy == "sequence"),
+            self.policy in suitable,
             "simulate",
             "policy",
-            "sequence" if is_sequence else "lumped or dense",
+            " or ".join(suitable),
             self.policy,
             f"The problem is a {type(problem).__name__}",
         )
         optimizer = self.build_optimizer()
-        if is_sequence:
+        if self.policy == "sequence":
             return SequenceSoftmax(problem, self.num_runs, optimizer)
+        if self.policy == "shared_shift":
+            return SharedShift(problem, self.num_runs, optimizer)
         if self.policy == "dense":
             return DenseSoftmax(problem, self.num_runs, optimizer)
         keeps_draws = self.rollout_ages != (0,)

@@ -9,6 +9,7 @@ import numpy as np
 
 from banditlab.problems import BanditProblem
 from banditlab.sequence.problem import SequenceProblem
+from banditlab.shared_shift.problem import SharedShiftProblem
 
 Draw = Any
 """What a policy drew; only the policy looks into it."""
@@ -24,7 +25,7 @@ class Uniforms(Protocol):
 class Policy(Protocol):
     """What a round asks of a policy; the shapes stand at `LumpedSoftmax`."""
 
-    problem: BanditProblem | SequenceProblem
+    problem: BanditProblem | SequenceProblem | SharedShiftProblem
     num_runs: int
     has_tokens: bool
 

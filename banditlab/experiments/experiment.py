@@ -13,7 +13,7 @@ from typing import Any
 from banditlab.config import Problem, SimulationConfig
 from banditlab.dual import DualAscent
 from banditlab.experiments.overrides import with_changes
-from banditlab.experiments.problem_tables import SEQUENCE_KINDS, build_problem, read_problem
+from banditlab.experiments.problem_tables import POLICY_OF_KIND, build_problem, read_problem
 from banditlab.experiments.settings import Place, read_arguments, read_value, require_table
 from banditlab.experiments.table_files import read_tables
 from banditlab.find import find_update_rule
@@ -94,12 +94,12 @@ class Experiment:
             require_known(source, name, name, TABLES, "table")
         given = {name: require_table(tables.get(name, {}), place / name) for name in TABLES}
         problem = read_problem(given["problem"], place / "problem", folder or Path())
-        is_sequence = problem["kind"] in SEQUENCE_KINDS
+        policy = POLICY_OF_KIND.get(problem["kind"])
         return cls(
             problem=problem,
             rule=_rule_table(_build_rule(given["rule"], place / "rule", folder)),
             optimizer=_read_optimizer(given["optimizer"], place / "optimizer"),
-            run=_read_run(given["run"], place / "run", is_sequence),
+            run=_read_run(given["run"], place / "run", policy),
             source=source,
         )
 
@@ -251,14 +251,14 @@ def _read_optimizer(table: Mapping[str, Any], place: Place) -> dict[str, Any]:
     return {"name": name, **found}
 
 
-def _read_run(table: Mapping[str, Any], place: Place, is_sequence: bool) -> dict[str, Any]:
+def _read_run(table: Mapping[str, Any], place: Place, policy: str | None) -> dict[str, Any]:
     found = read_arguments(
         SimulationConfig,
         table,
         place,
         leave_out=_OF_OPTIMIZER,
         other_keys=_OF_EVENTS,
-        defaults=RUN_DEFAULTS | ({"policy": "sequence"} if is_sequence else {}),
+        defaults=RUN_DEFAULTS | ({} if policy is None else {"policy": policy}),
     )
     found["events"] = read_value(table.get("events", False), bool, place / "events")
     is_long = found["num_steps"] > LARGEST_COUNT

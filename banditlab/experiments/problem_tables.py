@@ -23,6 +23,7 @@ from banditlab.experiments.problem_parts import build_kernel, build_law, read_ke
 from banditlab.experiments.settings import Place, read_arguments
 from banditlab.problems import BanditProblem
 from banditlab.sequence.problem import SequenceProblem, rare_prefix, uniform_sequences
+from banditlab.shared_shift.problem import shared_shift
 from banditlab.validation import require, require_known, requirement_error
 
 
@@ -128,9 +129,13 @@ PROBLEM_KINDS: dict[str, Callable[..., Problem]] = {
     "classes": from_classes,
     "sequence": _sequences,
     "rare_prefix": rare_prefix,
+    "shared_shift": shared_shift,
 }
 SEQUENCE_KINDS = ("sequence", "rare_prefix")
 """Those of `PROBLEM_KINDS` that have tokens."""
+POLICY_OF_KIND = {**dict.fromkeys(SEQUENCE_KINDS, "sequence"), "shared_shift": "shared_shift"}
+"""Kinds that have a policy of their own."""
+_WITH_PASS_RATES = ("pass_rates", "shared_shift")
 
 
 def read_problem(table: Mapping[str, Any], place: Place, folder: Path) -> dict[str, Any]:
@@ -152,19 +157,23 @@ def read_problem(table: Mapping[str, Any], place: Place, folder: Path) -> dict[s
     require("kind" in table, place.source, "problem.kind", "given", "nothing", _there_are())
     kind = table["kind"]
     require_known(place.source, "problem.kind", kind, PROBLEM_KINDS, "kind of problem")
-    of_others = ["kind", "reward_law", *(() if kind in SEQUENCE_KINDS else ("kernel",))]
+    of_others = ["kind"]
+    of_others += [] if kind == "shared_shift" else ["reward_law"]
+    of_others += [] if kind in POLICY_OF_KIND else ["kernel"]
     given = dict(table)
     for name in ("train_pass_rates", "heldout_pass_rates"):
-        if kind == "pass_rates" and isinstance(given.get(name), Mapping):
+        if kind in _WITH_PASS_RATES and isinstance(given.get(name), Mapping):
             given[name] = _read_column(given[name], place / name, folder)
     arguments = read_arguments(
         PROBLEM_KINDS[kind],
         given,
         place,
-        leave_out=("kernel", "reward_law"),
+        leave_out=() if kind == "shared_shift" else ("kernel", "reward_law"),
         other_keys=of_others,
     )
     resolved = {"kind": kind, **arguments}
+    if kind == "shared_shift":
+        return resolved
     law = table.get("reward_law", {"kind": "deterministic"})
     if isinstance(law, list) and kind not in SEQUENCE_KINDS:
         resolved["reward_law"] = [read_law(entry, place / "reward_law") for entry in law]
@@ -230,6 +239,9 @@ def build_problem(
     Raises:
         ValueError: a value is out of range.
     """
+    if table["kind"] == "shared_shift":
+        with place.named():
+            return shared_shift(**{name: table[name] for name in table if name != "kind"})
     arguments = {
         name: value for name, value in table.items() if name not in ("kind", "reward_law", "kernel")
     }
