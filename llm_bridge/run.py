@@ -173,21 +173,31 @@ def _require_samples(config: TrainConfig, eval_tasks: dict[str, Task]) -> None:
         )
 
 
-def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
-    """Load the model and the tasks of a run; nothing is written.
+def assemble_run(
+    config: TrainConfig,
+    *,
+    policy: Policy,
+    task: Task,
+    prompts: list[list[int]],
+    eval_tasks: dict[str, Task],
+    grader: AnyGrader,
+) -> Run:
+    """Give a policy and its tasks what they are trained with, all as before a first update.
 
     Args:
         config: the resolved configuration.
+        policy: the model that is trained, and its tokenizer.
+        task: what is trained on.
+        prompts: its prompts as token ids.
+        eval_tasks: what is evaluated, by name.
         grader: compares the final answers.
 
     Returns:
-        The run before its first update.
+        The run, with its optimizer, schedule, reference, memory and replay buffer.
 
     Raises:
-        ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
+        ValueError: the task has fewer questions than an update, or the reference cannot be loaded.
     """
-    policy = load_run_policy(config)
-    task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     require(
         config.num_prompts <= len(task),
         "train",
@@ -196,23 +206,6 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         config.num_prompts,
         "Lower --prompts or take more rows",
     )
-    eval_tasks = {"train": task.first(config.eval_samples)}
-    heldout = load_eval_task(config, policy.tokenizer)
-    if heldout is not None:
-        eval_tasks["heldout"] = heldout.first(config.eval_samples)
-    _require_samples(config, eval_tasks)
-    prompts = encode_prompts(task, policy.tokenizer)
-    encoded = {"training": prompts}
-    if heldout is not None:
-        encoded["held-out"] = encode_prompts(eval_tasks["heldout"], policy.tokenizer)
-    for kind, some in encoded.items():
-        require_room(
-            policy.model,
-            some,
-            max_new_tokens=config.max_new_tokens,
-            max_prompt_tokens=config.max_prompt_tokens,
-            kind=kind,
-        )
     trainable = [value for value in policy.model.parameters() if value.requires_grad]
     optimizer = make_optimizer(config, trainable)
     is_replaying = config.replay_groups > 0
@@ -230,4 +223,46 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
         if is_replaying
         else None,
+    )
+
+
+def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
+    """Load the model and the tasks of a run; nothing is written.
+
+    Args:
+        config: the resolved configuration.
+        grader: compares the final answers.
+
+    Returns:
+        The run before its first update.
+
+    Raises:
+        ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
+    """
+    policy = load_run_policy(config)
+    task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
+    eval_tasks = {"train": task.first(config.eval_samples)}
+    heldout = load_eval_task(config, policy.tokenizer)
+    if heldout is not None:
+        eval_tasks["heldout"] = heldout.first(config.eval_samples)
+    _require_samples(config, eval_tasks)
+    prompts = encode_prompts(task, policy.tokenizer)
+    encoded = {"training": prompts}
+    if heldout is not None:
+        encoded["held-out"] = encode_prompts(eval_tasks["heldout"], policy.tokenizer)
+    for kind, some in encoded.items():
+        require_room(
+            policy.model,
+            some,
+            max_new_tokens=config.max_new_tokens,
+            max_prompt_tokens=config.max_prompt_tokens,
+            kind=kind,
+        )
+    return assemble_run(
+        config,
+        policy=policy,
+        task=task,
+        prompts=prompts,
+        eval_tasks=eval_tasks,
+        grader=grader,
     )
