@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from llm_bridge.adapters import add_lora
+from llm_bridge.checkpoint import read_checkpoint
 from llm_bridge.models import load_policy, save_policy
 from llm_bridge.rollout import sample_rollouts
 from llm_bridge.train import run_update, train
@@ -132,6 +133,10 @@ def test_training_moves_the_adapters_only_and_goes_on_bit_for_bit(tmp_path, monk
     moved = {name for name in base if not torch.equal(base[name], saved[name])}
     assert moved
     assert all(name.endswith("_proj.weight") for name in moved)
+
+    names = list(read_checkpoint(whole, LORA.num_updates)["model"])
+    assert names
+    assert all(".lora_" in name for name in names), "the base comes from its own folder"
 
     def interrupt(run, update):
         if update == 2:
