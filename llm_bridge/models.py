@@ -234,7 +234,10 @@ def save_policy(policy: Policy, folder: Path) -> None:
         if policy.adapter is not None:
             from llm_bridge.adapters import merged
 
-            policy.adapter.save_pretrained(Path(folder) / "adapter")
+            adapter = Path(folder) / "adapter"
+            policy.adapter.save_pretrained(adapter)
+            # A form to be filled in, with the path of the base on this machine.
+            (adapter / "README.md").unlink(missing_ok=True)
             model = merged(policy.adapter)
         model.save_pretrained(folder)
         policy.tokenizer.save_pretrained(folder)

@@ -117,6 +117,7 @@ def test_a_saved_policy_has_its_adapters_merged_and_beside_it(folder, tmp_path):
     assert not torch.allclose(logits(load_policy(folder).model), before, atol=1e-3)
     assert torch.equal(logits(policy.model), before), "the policy itself stays as it was"
     assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").exists()
+    assert not (tmp_path / "out" / "adapter" / "README.md").exists(), "no form to be filled in"
 
 
 @needs_peft
@@ -126,6 +127,7 @@ def test_unknown_layers_are_refused(folder):
 
 
 @needs_peft
+@pytest.mark.usefixtures("shared_grader")
 def test_training_moves_the_adapters_only_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
     whole = train(LORA, tmp_path / "whole", progress=False)
     saved = load_policy(str(whole / "model")).model.state_dict()

@@ -117,6 +117,25 @@ def test_a_checkpoint_remembers_files_that_end_with_its_update(uninterrupted):
             assert json.loads(content.splitlines()[-1])["update"] == update
 
 
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl"])
+def test_a_file_that_is_not_cut_back_would_be_seen(name, uninterrupted, tmp_path, monkeypatch):
+    out = shutil.copytree(uninterrupted, tmp_path / "run")
+    (out / "summary.json").unlink()
+    for path in out.glob("checkpoint-00000005.*"):
+        path.unlink()
+    original = JsonLines.truncate
+
+    def truncate(self, num_bytes):
+        if self.path.name != name:
+            original(self, num_bytes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JsonLines, "truncate", truncate)
+        train(SMALL, out)
+    with pytest.raises(AssertionError):
+        assert_same_run(uninterrupted, out)
+
+
 def test_where_all_checkpoints_are_damaged_the_run_stops_until_they_are_removed(
     uninterrupted, tmp_path
 ):
