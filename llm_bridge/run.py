@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 
 from banditlab.validation import require
 from llm_bridge.config import TrainConfig
+from llm_bridge.fingerprint import fingerprint, frozen_names
 from llm_bridge.graders import AnyGrader
 from llm_bridge.memory import RuleMemory
 from llm_bridge.models import Policy
@@ -24,6 +26,7 @@ from llm_bridge.optimizer import make_optimizer, make_scheduler
 from llm_bridge.prompt_room import require_room
 from llm_bridge.replay import ReplayBuffer
 from llm_bridge.run_parts import load_eval_task, load_reference, load_run_policy, task_options
+from llm_bridge.samples import SampleLog
 from llm_bridge.tasks import Task, encode_prompts, load_task
 
 PROMPTS, SAMPLES, EVALUATION, MINIBATCHES, REPLAY = range(5)
@@ -45,6 +48,7 @@ class Run:
         reference: the frozen reference model, None where the rule has no reference term.
         memory: what the rule carries from update to update: of each question, and its multiplier.
         replay: stale groups, None where none are trained on.
+        samples: responses that are waiting to be written down.
     """
 
     config: TrainConfig
@@ -58,11 +62,28 @@ class Run:
     reference: Any
     memory: RuleMemory
     replay: ReplayBuffer | None
+    samples: SampleLog
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the rows and of the weights that are not trained."""
+        models = (
+            [self.policy.model] if self.reference is None else [self.policy.model, self.reference]
+        )
+        return fingerprint([self.task, *self.eval_tasks.values()], models)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that changes from update to update, for a checkpoint."""
+        """All that changes from update to update, for a checkpoint.
+
+        Weights that are not trained stay out: they come from the model's folder again.
+        """
+        model = self.policy.model
+        frozen = frozen_names(model)
         return {
-            "model": self.policy.model.state_dict(),
+            "fingerprint": self.fingerprint,
+            "model": {
+                name: value for name, value in model.state_dict().items() if name not in frozen
+            },
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "memory": self.memory.state_dict(),
@@ -74,8 +95,22 @@ class Run:
 
         Args:
             state: what `state_dict` returned.
+
+        Raises:
+            ValueError: rows or weights that are not trained are others than those of before.
         """
-        self.policy.model.load_state_dict(state["model"])
+        require(
+            state["fingerprint"] == self.fingerprint,
+            "train",
+            "out",
+            "a run folder whose model and dataset are still those that the run began with",
+            "one whose rows or frozen weights have changed since",
+            "Put the files of before back, or choose another --out",
+        )
+        model = self.policy.model
+        frozen = frozen_names(model)
+        kept = {name: value for name, value in model.state_dict().items() if name in frozen}
+        model.load_state_dict({**kept, **state["model"]})
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.memory.load_state_dict(state["memory"])
@@ -223,6 +258,7 @@ def assemble_run(
         replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
         if is_replaying
         else None,
+        samples=SampleLog(policy, config.log_samples),
     )
 
 
