@@ -26,6 +26,18 @@ _NO_TOKEN = -1
 class TokenNumbers:
     """A tokenizer whose texts are the numbers of the tokens."""
 
+    def decode(self, tokens: Sequence[int], *, skip_special_tokens: bool) -> str:
+        """Text of one row.
+
+        Args:
+            tokens: token numbers.
+            skip_special_tokens: no number is special.
+
+        Returns:
+            The numbers, with blanks between.
+        """
+        return " ".join(map(str, tokens))
+
     def batch_decode(
         self, rows: Sequence[Sequence[int]], *, skip_special_tokens: bool
     ) -> list[str]:
@@ -38,7 +50,7 @@ class TokenNumbers:
         Returns:
             The numbers, with blanks between.
         """
-        return [" ".join(map(str, row)) for row in rows]
+        return [self.decode(row, skip_special_tokens=skip_special_tokens) for row in rows]
 
 
 class ProblemGrader:
