@@ -9,9 +9,10 @@ from typing import Any
 
 from banditlab.command import ENTRY_POINT_GROUP, Command
 from banditlab.extras import explain
+from banditlab.files import WriteRefusedError
 
 EXIT_BAD_INPUT = 2
-EXIT_BLOWN_UP = 1
+EXIT_FAILED = 1
 # As a shell tells of a process that a signal ended: 128 and the signal's number.
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -85,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; those of the process by default.
 
     Returns:
-        The exit code: 0 success, 1 a check failed or a run blew up, 2 bad input, 130
-        interrupted, 141 nobody reads the output any more.
+        The exit code: 0 success, 1 a check failed, a run blew up or the disk refused a write, 2 bad
+        input, 130 interrupted, 141 nobody reads the output any more.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     entries = sorted(entry_points(group=ENTRY_POINT_GROUP), key=_sort_key)
@@ -112,9 +113,9 @@ def _run(entries: Sequence[EntryPoint], arguments: Sequence[str]) -> int:
         raise
     except BrokenPipeError:
         raise
-    except FloatingPointError as error:
+    except (FloatingPointError, WriteRefusedError) as error:
         print(f"banditlab: {error}", file=sys.stderr)
-        return EXIT_BLOWN_UP
+        return EXIT_FAILED
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         print(f"banditlab: {explain(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT

@@ -8,6 +8,7 @@ EXTRA_OF = {
     "pebble": "llm",
     "psutil": "llm",
     "tokenizers": "llm",
+    "tensorboard": "tensorboard",
     "matplotlib": "figures",
     "dask": "cluster",
     "distributed": "cluster",
@@ -19,6 +20,7 @@ EXTRA_OF = {
 
 SIGN_OF = {
     "llm": "transformers",
+    "tensorboard": "tensorboard",
     "figures": "matplotlib",
     "cluster": "distributed",
     "bench": "mabwiser",

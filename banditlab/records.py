@@ -1,4 +1,4 @@
-"""Run folders: a resolved config, files written whole or not at all, and where they came from.
+"""Run folders: a resolved configuration, results, and where they came from.
 
 A run folder holds `config.json` (the resolved configuration, written first), the results of its
 kind, and `provenance.json`. The same configuration finds its folder again; another one is refused.
@@ -11,7 +11,6 @@ import platform
 import shlex
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from banditlab.files import write_atomically, writing
 from banditlab.validation import require, requirement_error
 
 CONFIG_FILE = "config.json"
@@ -29,30 +29,6 @@ PROVENANCE_FILE = "provenance.json"
 CURVES_FILE = "curves.npz"
 _RECORDED_PACKAGES = ("banditlab", "numpy", "scipy", "torch", "transformers", "tokenizers")
 _RECORDED_PACKAGES += ("datasets", "math-verify", "matplotlib")
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all: temporary sibling, fsync, rename.
-
-    Args:
-        path: the file; its folder must exist.
-        content: text (UTF-8) or bytes.
-
-    Raises:
-        OSError: the disk is full or refuses; the file is then as it was before.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -64,7 +40,7 @@ def write_json(path: Path, value: Any) -> None:
 
     Raises:
         ValueError: the value holds a number that JSON cannot hold.
-        OSError: the disk refuses.
+        WriteRefusedError: the disk refuses.
     """
     write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
@@ -182,6 +158,7 @@ def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
     Raises:
         ValueError: the folder holds another run, or files that are no run at all, or it is or
             lies in a file.
+        WriteRefusedError: the disk refuses a new folder.
     """
     wanted = json.loads(json.dumps({"kind": kind, **config}, allow_nan=False))
     config_file = out / CONFIG_FILE
@@ -216,7 +193,8 @@ def claim_run_folder(out: Path, config: dict[str, Any], kind: str) -> bool:
         f"{out}, which holds other files",
         "Choose another --out",
     )
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     write_json(config_file, wanted)
     return False
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from banditlab.batches import Batches
 from banditlab.config import Problem, SimulationConfig
+from banditlab.files import write_atomically
 from banditlab.metrics import measure, record_steps
-from banditlab.records import Record, provenance, write_atomically
+from banditlab.records import Record, provenance
 from banditlab.replay import ReplayBuffer
 from banditlab.rounds import Memory, Round, step
 from banditlab.rules import UpdateRule

@@ -96,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     core = pin()
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from banditlab.records import provenance, write_atomically, write_json
+    from banditlab.files import write_atomically
+    from banditlab.records import provenance, write_json
     from benchmarks.draw import RESULT_FILE, write_picture
     from benchmarks.rows import csv_text, json_rows, table
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from banditlab.records import provenance, write_atomically, write_json
+from banditlab.files import write_atomically
+from banditlab.records import provenance, write_json
 from banditlab.validation import require
 from figures.redraw import save_picture
 from figures.style import style

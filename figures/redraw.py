@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from banditlab.records import write_atomically
+from banditlab.files import write_atomically
 
 
 def save_picture(figure: Any, stem: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from banditlab.records import write_atomically
+from banditlab.files import write_atomically
 from banditlab.validation import require
 from figures.compare import write_pictures
 from figures.tables import read_table

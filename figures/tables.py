@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from banditlab.records import write_atomically
+from banditlab.files import write_atomically
 from banditlab.validation import require
 
 

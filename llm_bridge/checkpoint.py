@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: written whole or not at all, checked when read, the last two kept.
+"""Checkpoints of a training run: written whole or not at all, checked when read, the last kept.
 
 A checkpoint is `checkpoint-UPDATE.pt`, loadable with `torch.load(..., weights_only=True)`, and
 `checkpoint-UPDATE.pt.sha256` in the format of `sha256sum`.
@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from banditlab.records import write_atomically
-from banditlab.validation import requirement_error
+from banditlab.files import write_atomically
+from banditlab.validation import require, requirement_error
 
-NUM_KEPT = 2
+DEFAULT_NUM_KEPT = 2
 _PATTERN = re.compile(r"checkpoint-(\d{8})\.pt")
 
 
@@ -41,26 +41,29 @@ def list_checkpoints(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def save_checkpoint(folder: Path, update: int, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint and drop all but the last two.
+def save_checkpoint(
+    folder: Path, update: int, state: Mapping[str, Any], *, num_kept: int = DEFAULT_NUM_KEPT
+) -> None:
+    """Write a checkpoint and then drop all but the last ones.
 
     Args:
         folder: the run folder.
         update: updates done.
         state: tensors, numbers, strings, and dicts and lists of them.
+        num_kept: checkpoints kept, this one included, 1 or more.
 
     Raises:
-        OSError: the disk refuses; the checkpoints before are then untouched.
+        WriteRefusedError: the disk refuses; the checkpoints before are then untouched.
     """
     buffer = io.BytesIO()
     torch.save({**state, "update": update}, buffer)
-    content = buffer.getvalue()
+    content = buffer.getbuffer()
     path = _path(folder, update)
     # The checksum goes first: a checkpoint without one would be as good as damaged.
     digest = hashlib.sha256(content).hexdigest()
     write_atomically(_checksum_path(path), f"{digest}  {path.name}\n")
     write_atomically(path, content)
-    for old in list_checkpoints(folder)[:-NUM_KEPT]:
+    for old in list_checkpoints(folder)[:-num_kept]:
         _path(folder, old).unlink()
         _checksum_path(_path(folder, old)).unlink(missing_ok=True)
 
@@ -101,16 +104,30 @@ def read_latest_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, list[st
         folder: the run folder.
 
     Returns:
-        The state, None if there is no good checkpoint, and one sentence for each damaged
+        The state, None if no checkpoint was ever written, and one sentence for each damaged
         checkpoint passed over.
+
+    Raises:
+        ValueError: there are checkpoints, and all of them are damaged.
     """
-    notices = []
+    damaged = []
     for update in reversed(list_checkpoints(folder)):
         try:
-            return read_checkpoint(folder, update), notices
+            state = read_checkpoint(folder, update)
         except ValueError:
-            notices.append(
-                f"{_path(folder, update).name} is damaged (its checksum differs); "
-                "going on from the one before it."
-            )
-    return None, notices
+            damaged.append(_path(folder, update).name)
+        else:
+            notices = [f"{name} is damaged (its checksum differs)." for name in damaged]
+            if damaged:
+                notices[-1] += f" Going on from {_path(folder, update).name}."
+            return state, notices
+    # Beginning anew would overwrite the record of what may have taken days.
+    require(
+        not damaged,
+        "read_latest_checkpoint",
+        "folder",
+        "a run folder with an undamaged checkpoint, or with none at all",
+        f"{folder}, where the checksums of {', '.join(damaged)} differ",
+        "Restore one of them, or remove them all to begin anew",
+    )
+    return None, []

@@ -123,6 +123,7 @@ def _add_run_group(run: Any) -> None:
         "stopped and reuses a finished one",
         Path,
     )
+    _add_folder_arguments(run)
     run.add_argument(
         "--dry-run",
         action="store_true",
@@ -130,6 +131,16 @@ def _add_run_group(run: Any) -> None:
         help="print the resolved configuration with time and memory, measured on two throw-away "
         "updates, and write nothing",
     )
+
+
+def _add_folder_arguments(run: Any) -> None:
+    add_default(run, "--checkpoint-every", "N", 10, "updates between checkpoints")
+    add_open(run, "--keep-checkpoints", "N", "keep the newest N; by default 2", int)
+    add_default(
+        run, "--log-samples", "N", 4, "responses in samples.jsonl of each update and evaluation"
+    )
+    add_switch(run, "--tensorboard", "write files for TensorBoard too (extra: tensorboard)")
+    add_switch(run, "--quiet", "no progress bar and no summary; errors and warnings only")
 
 
 def _configuration(given: dict[str, Any]) -> "TrainConfig":
@@ -189,10 +200,18 @@ def _run(arguments: Namespace) -> int:
         print(f"memory       {limit}{estimate.memory_bytes / 2**30:.2f} GiB")
         return 0
     was_finished = (out / SUMMARY_FILE).exists()
-    train(config, out)
+    is_quiet = given.get("quiet", False)
+    options = {name: given[name] for name in ("keep_checkpoints", "tensorboard") if name in given}
+    train(config, out, progress=not is_quiet, **options)
+    if is_quiet:
+        return 0
     if was_finished:
         print(f"reused the finished run in {out}")
-    summary = json.loads((out / SUMMARY_FILE).read_text())
+    _print_summary(config, out, json.loads((out / SUMMARY_FILE).read_text()))
+    return 0
+
+
+def _print_summary(config: "TrainConfig", out: Path, summary: dict[str, Any]) -> None:
     print(f"{config.update_rule!r} on {config.model}: {summary['num_updates']} updates in {out}")
     for name in ("heldout", "train"):
         first, last = summary["first_evaluation"], summary["last_evaluation"]
@@ -212,7 +231,6 @@ def _run(arguments: Namespace) -> int:
         )
     if summary["num_grade_timeouts"]:
         print(f"{summary['num_grade_timeouts']} grades ran out of time", file=sys.stderr)
-    return 0
 
 
 train_command = Command(

@@ -41,6 +41,8 @@ class TrainConfig:
         take: train on the first rows only.
         eval_take: evaluate on the first held-out rows only.
         checkpoint_every: updates between checkpoints.
+        log_samples: responses of each update, and of each task of an evaluation, that are written
+            to samples.jsonl.
         num_threads: threads of torch; by default as the environment says. A resumed run keeps
             the number it began with.
         question_column: column of the questions, of both datasets; by default the task's own.
@@ -118,6 +120,7 @@ class TrainConfig:
     take: int | None = None
     eval_take: int | None = None
     checkpoint_every: int = 10
+    log_samples: int = 4
     num_threads: int | None = None
     question_column: str | None = None
     answer_column: str | None = None

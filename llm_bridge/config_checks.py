@@ -34,6 +34,7 @@ _COUNTS = {
     "eval_every": "It counts updates; take num_updates to evaluate at the ends only",
     "eval_samples": "2048 samples give a standard error of about 0.01",
     "checkpoint_every": "It counts updates",
+    "log_samples": "0 writes none",
     "max_new_tokens": "It limits a response, in tokens",
     "microbatch_tokens": "Leave it out to take what keeps the logits below 256 MiB",
     "max_prompt_tokens": "Leave it out to allow what the model has room for",
@@ -56,7 +57,7 @@ _OPTIONAL_COUNTS = (
     "num_threads",
     "replay_capacity",
 )
-_MAY_BE_ZERO = ("warmup_updates", "replay_groups")
+_MAY_BE_ZERO = ("warmup_updates", "replay_groups", "log_samples")
 
 # Name -> lowest value, whether it is excluded, what comes after the highest, remedy.
 _NUMBERS = {

@@ -18,8 +18,9 @@ from llm_bridge.sampling_filters import make_filter
 from llm_bridge.tasks import Task, encode_prompts
 
 _ROWS_PER_BATCH = 2048
-Recorder = Callable[[int, str, float], None]
-"""Question (counted from 0), text, reward."""
+Recorder = Callable[[int, Rollout, list[str], np.ndarray], None]
+"""First question (counted from 0), responses to it and the next ones, their texts prompt by
+prompt, and their rewards [P, G]."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def evaluate(
         temperature: of the sampling distribution; 0 takes the most likely token.
         top_k: sample from so many likeliest tokens only; None from all.
         top_p: sample from the fewest likeliest tokens of this probability only; None from all.
-        record: called with question, text and reward of every response.
+        record: called with every batch of responses.
 
     Returns:
         The counts and the pass rate.
@@ -136,11 +137,10 @@ def evaluate(
             )
             targets = [one for one in task.targets[start:stop] for _ in range(num_samples)]
             texts = decode_responses(policy, rollout)
-            reward = grader.grade(texts, targets)
+            reward = grader.grade(texts, targets).reshape(-1, num_samples)
             if record is not None:
-                for place, (text, value) in enumerate(zip(texts, reward.tolist(), strict=True)):
-                    record(start + place // num_samples, text, value)
-            num_correct[start:stop] += (reward >= 1.0).reshape(-1, num_samples).sum(axis=1)
+                record(start, rollout, texts, reward)
+            num_correct[start:stop] += (reward >= 1.0).sum(axis=1)
             num_tokens += int(rollout.mask.sum())
             num_truncated += int(rollout.is_truncated.sum())
     num_samples = np.full(len(task), num_samples_per_prompt)

@@ -94,10 +94,13 @@ def _measure(config: Any, given: dict[str, Any]) -> dict[str, Any]:
         )
 
         def evaluated(num_samples: int, kind: str, **options: Any) -> Any:
-            def record(place: int, text: str, reward: float) -> None:
-                fields = {"completion": text, "gold": task.answers[place], "reward": reward}
-                fields |= {"question": task.questions[place], "kind": kind}
-                lines.append(json.dumps(fields) + "\n")
+            def record(first: int, _: Any, texts: list[str], reward: Any) -> None:
+                group_size = reward.shape[1]
+                for index, (text, value) in enumerate(zip(texts, reward.flat, strict=True)):
+                    place = first + index // group_size
+                    fields = {"completion": text, "gold": task.answers[place], "reward": value}
+                    fields |= {"question": task.questions[place], "kind": kind}
+                    lines.append(json.dumps(fields) + "\n")
 
             return evaluate(
                 policy,

@@ -3,9 +3,23 @@
 import time
 from typing import Any
 
-from llm_bridge.evaluate import evaluate
+import numpy as np
+
+from llm_bridge.evaluate import Recorder, evaluate
 from llm_bridge.metrics import describe_evaluation
+from llm_bridge.rollout import Rollout
 from llm_bridge.run import EVALUATION, Run, make_generator, samples_per_prompt
+
+
+def _recorder(run: Run, update: int, split: str) -> Recorder:
+    """Keeps a few responses of an evaluation for samples.jsonl."""
+
+    def record(first: int, rollout: Rollout, _: list[str], reward: np.ndarray) -> None:
+        questions = range(first, first + len(reward))
+        what = {"kind": "evaluation", "update": update, "split": split}
+        run.samples.add(run.eval_tasks[split], questions, rollout, reward, **what)
+
+    return record
 
 
 def run_evaluation(run: Run, update: int) -> dict[str, Any]:
@@ -35,6 +49,7 @@ def run_evaluation(run: Run, update: int) -> dict[str, Any]:
             temperature=config.temperature,
             top_k=config.eval_top_k,
             top_p=config.eval_top_p,
+            record=_recorder(run, update, prefix),
             **options,
         )
         line |= describe_evaluation(evaluation, prefix, config.pass_at)

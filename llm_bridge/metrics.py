@@ -4,9 +4,6 @@ Lines of kind "update" describe one update, lines of kind "evaluation" the polic
 updates (0 is the base policy).
 """
 
-import json
-import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +11,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from banditlab.records import write_atomically
 from banditlab.reference import kl_estimate
-from banditlab.validation import requirement_error
 from llm_bridge.evaluate import Evaluation
+from llm_bridge.json_lines import read_json_lines
 from llm_bridge.pass_at_k import estimate_pass_at_k
 from llm_bridge.ratios import SurrogateStats
 from llm_bridge.rollout import Rollout
@@ -48,17 +44,22 @@ def describe_rollout(rollout: Rollout, reward: np.ndarray, advantage: np.ndarray
         advantage: of the responses trained on, shape [P, G].
 
     Returns:
-        Fields of a metrics line. `entropy_estimate` is the mean over responses of -log pi, in
-        nats a response; `share_without_signal` counts groups whose advantages are all 0.
+        Fields of a metrics line, each told in docs/train.md. `entropy_estimate` is the mean over
+        responses of -log pi, in nats a response; `share_without_signal` counts groups whose
+        advantages are all 0.
     """
     num_responses = reward.size
+    length = rollout.mask.sum(dim=-1)
     return {
         "reward_mean": float(reward.mean()),
+        "rollout_pass_rate": float((reward >= 1.0).mean()),
         "advantage_abs_mean": float(np.abs(advantage).mean()),
         "share_without_signal": float((advantage == 0).all(axis=-1).mean()),
         # Where the mask is False the log-prob is 0.
         "entropy_estimate": -float(rollout.old_log_prob.double().sum()) / num_responses,
-        "mean_length": int(rollout.mask.sum()) / num_responses,
+        "mean_length": int(length.sum()) / num_responses,
+        "min_length": int(length.min()),
+        "max_length": int(length.max()),
         "truncated_share": float(rollout.is_truncated.double().mean()),
     }
 
@@ -100,6 +101,7 @@ _STATS_FIELDS = (
     "ratio_mean",
     "ratio_variance",
     "ratio_max",
+    "kl_estimate",
     "clip_low_fraction",
     "clip_high_fraction",
     "max_abs_log_ratio",
@@ -139,66 +141,6 @@ def describe_evaluation(
     return {f"{prefix}_{name}": value for name, value in fields.items()}
 
 
-class MetricsFile:
-    """Appends lines to metrics.jsonl; a checkpoint remembers how long the file was.
-
-    Attributes:
-        path: the file.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / METRICS_FILE
-
-    def truncate(self, num_bytes: int) -> None:
-        """Cut the file back to what a checkpoint vouches for.
-
-        Args:
-            num_bytes: length at the checkpoint; 0 begins anew.
-
-        Raises:
-            ValueError: the file is shorter than that.
-        """
-        content = self.path.read_bytes() if self.path.exists() else b""
-        if len(content) < num_bytes:
-            raise requirement_error(
-                "train",
-                "out",
-                f"a run folder whose {METRICS_FILE} has at least {num_bytes} bytes",
-                f"{self.path} with {len(content)}",
-                "The file was changed by hand; remove the folder and start again",
-            )
-        write_atomically(self.path, content[:num_bytes])
-
-    def append(self, line: dict[str, Any]) -> None:
-        """Append one line.
-
-        Args:
-            line: fields; all numbers finite.
-
-        Raises:
-            FloatingPointError: a number is not finite.
-        """
-        broken = [
-            name
-            for name, value in line.items()
-            if isinstance(value, float) and not math.isfinite(value)
-        ]
-        if broken:
-            raise FloatingPointError(f"{', '.join(broken)} is not finite")
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def sync(self) -> int:
-        """Bring the file to the disk.
-
-        Returns:
-            Its length in bytes.
-        """
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
-            return file.seek(0, os.SEEK_END)
-
-
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Lines of a run's metrics.jsonl.
 
@@ -208,6 +150,4 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     Returns:
         One dictionary a line, in order; a half-written last line is left out.
     """
-    text = (folder / METRICS_FILE).read_text()
-    whole = text[: text.rfind("\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()]
+    return read_json_lines(folder / METRICS_FILE)

@@ -1,5 +1,7 @@
 """Loading a causal language model and its tokenizer from a folder, the hub, or the package."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 import transformers
 
+from banditlab.files import writing
 from banditlab.validation import require, requirement_error
 from llm_bridge.hub import is_hub_reachable, is_path_like
 from llm_bridge.tasks import EMBEDDED
@@ -202,6 +205,18 @@ def load_policy(
     return Policy(model, tokenizer, eos_token_id, pad_token_id, name_or_path)
 
 
+@contextmanager
+def _refused_writes() -> Iterator[None]:
+    """Turn what safetensors and tokenizers raise when the disk refuses into an OSError."""
+    try:
+        yield
+    except Exception as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if isinstance(error, OSError) or number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
 def save_policy(policy: Policy, folder: Path) -> None:
     """Write a policy as a Transformers folder, which `load_policy` and the library itself read.
 
@@ -212,14 +227,17 @@ def save_policy(policy: Policy, folder: Path) -> None:
         folder: created if need be.
 
     Raises:
-        OSError: the disk refuses.
+        WriteRefusedError: the disk refuses.
     """
     model = policy.model
-    if policy.adapter is not None:
-        from llm_bridge.adapters import merged
+    with _without_progress_bars(), writing(folder), _refused_writes():
+        if policy.adapter is not None:
+            from llm_bridge.adapters import merged
 
-        policy.adapter.save_pretrained(Path(folder) / "adapter")
-        model = merged(policy.adapter)
-    with _without_progress_bars():
+            adapter = Path(folder) / "adapter"
+            policy.adapter.save_pretrained(adapter)
+            # A form to be filled in, with the path of the base on this machine.
+            (adapter / "README.md").unlink(missing_ok=True)
+            model = merged(policy.adapter)
         model.save_pretrained(folder)
         policy.tokenizer.save_pretrained(folder)

@@ -22,6 +22,8 @@ class SurrogateStats:
         ratio_mean: mean ratio; 1 in expectation.
         ratio_variance: mean of (ratio - 1)^2, about the known mean 1.
         ratio_max: largest ratio.
+        kl_estimate: mean of ratio - 1 - log ratio, nats a unit; its expectation is the KL of the
+            present policy from the one that sampled, KL(old || present).
         clip_low_fraction: share of units with an advantage, a ratio below 1, and weight 0.
         clip_high_fraction: share of units with an advantage, a ratio above 1, and weight 0.
         max_abs_log_ratio: largest |log_prob - old_log_prob| of a unit, nats.
@@ -34,6 +36,7 @@ class SurrogateStats:
     ratio_mean: float
     ratio_variance: float
     ratio_max: float
+    kl_estimate: float
     clip_low_fraction: float
     clip_high_fraction: float
     max_abs_log_ratio: float
@@ -43,7 +46,7 @@ class SurrogateStats:
     @classmethod
     def at_sampling_policy(cls) -> "SurrogateStats":
         """Statistics of a policy that has not moved since it sampled: every ratio is 1."""
-        return cls(1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+        return cls(1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
     @classmethod
     def merged(cls, parts: Sequence["SurrogateStats"]) -> "SurrogateStats":
@@ -64,6 +67,7 @@ class SurrogateStats:
             ratio_mean=mean("ratio_mean"),
             ratio_variance=mean("ratio_variance"),
             ratio_max=max(part.ratio_max for part in parts),
+            kl_estimate=mean("kl_estimate"),
             clip_low_fraction=mean("clip_low_fraction"),
             clip_high_fraction=mean("clip_high_fraction"),
             max_abs_log_ratio=max(part.max_abs_log_ratio for part in parts),
@@ -97,6 +101,7 @@ class RatioTally:
         for name, value in (
             ("ratio", ratio),
             ("variance", (ratio - 1.0) ** 2),
+            ("kl", torch.expm1(log_ratio.double()) - log_ratio.double()),
             ("low", is_zeroed & (ratio < 1)),
             ("high", is_zeroed & (ratio > 1)),
         ):
@@ -112,6 +117,7 @@ class RatioTally:
             ratio_mean=self.sums["ratio"] / self.count,
             ratio_variance=self.sums["variance"] / self.count,
             ratio_max=self.largest["ratio"],
+            kl_estimate=self.sums["kl"] / self.count,
             clip_low_fraction=self.sums["low"] / self.count,
             clip_high_fraction=self.sums["high"] / self.count,
             max_abs_log_ratio=self.largest["unit"],

@@ -21,6 +21,8 @@ _BUILDERS = {
     ".csv": "csv",
     ".arrow": "arrow",
 }
+# So the datasets library answers saved splits and JSON files without rows.
+_NO_ROWS = (IndexError, StopIteration)
 _EVAL_SPLITS = ("heldout", "test", "validation")
 
 
@@ -32,9 +34,10 @@ def _read(dataset: str, function: str, *arguments: Any, **options: Any) -> Any:
     datasets.disable_progress_bars()
     try:
         return getattr(datasets, function)(*arguments, **options)
-    except (datasets.exceptions.DatasetsError, FileNotFoundError, ValueError, IndexError) as error:
-        # A saved dataset without rows is answered with an IndexError.
+    except (datasets.exceptions.DatasetsError, FileNotFoundError, ValueError, *_NO_ROWS) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+        if isinstance(error, _NO_ROWS):
+            reason = "a split without rows"
         raise requirement_error(
             "load_task",
             "dataset",
@@ -160,8 +163,8 @@ def read_rows(
         "load_task",
         "dataset",
         "not empty",
-        f"0 rows in {dataset!r}",
-        "Check the file",
+        f"0 rows in the split {split} of {dataset!r}",
+        "Check the file, or name another split",
     )
     places = np.arange(num_rows)
     if row is not None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 
 from banditlab.validation import require
 from llm_bridge.config import TrainConfig
+from llm_bridge.fingerprint import fingerprint, frozen_names
 from llm_bridge.graders import AnyGrader
 from llm_bridge.memory import RuleMemory
 from llm_bridge.models import Policy
@@ -24,6 +26,7 @@ from llm_bridge.optimizer import make_optimizer, make_scheduler
 from llm_bridge.prompt_room import require_room
 from llm_bridge.replay import ReplayBuffer
 from llm_bridge.run_parts import load_eval_task, load_reference, load_run_policy, task_options
+from llm_bridge.samples import SampleLog
 from llm_bridge.tasks import Task, encode_prompts, load_task
 
 PROMPTS, SAMPLES, EVALUATION, MINIBATCHES, REPLAY = range(5)
@@ -45,6 +48,7 @@ class Run:
         reference: the frozen reference model, None where the rule has no reference term.
         memory: what the rule carries from update to update: of each question, and its multiplier.
         replay: stale groups, None where none are trained on.
+        samples: responses that are waiting to be written down.
     """
 
     config: TrainConfig
@@ -58,11 +62,28 @@ class Run:
     reference: Any
     memory: RuleMemory
     replay: ReplayBuffer | None
+    samples: SampleLog
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the rows and of the weights that are not trained."""
+        models = (
+            [self.policy.model] if self.reference is None else [self.policy.model, self.reference]
+        )
+        return fingerprint([self.task, *self.eval_tasks.values()], models)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that changes from update to update, for a checkpoint."""
+        """All that changes from update to update, for a checkpoint.
+
+        Weights that are not trained stay out: they come from the model's folder again.
+        """
+        model = self.policy.model
+        frozen = frozen_names(model)
         return {
-            "model": self.policy.model.state_dict(),
+            "fingerprint": self.fingerprint,
+            "model": {
+                name: value for name, value in model.state_dict().items() if name not in frozen
+            },
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "memory": self.memory.state_dict(),
@@ -74,8 +95,22 @@ class Run:
 
         Args:
             state: what `state_dict` returned.
+
+        Raises:
+            ValueError: rows or weights that are not trained are others than those of before.
         """
-        self.policy.model.load_state_dict(state["model"])
+        require(
+            state["fingerprint"] == self.fingerprint,
+            "train",
+            "out",
+            "a run folder whose model and dataset are still those that the run began with",
+            "one whose rows or frozen weights have changed since",
+            "Put the files of before back, or choose another --out",
+        )
+        model = self.policy.model
+        frozen = frozen_names(model)
+        kept = {name: value for name, value in model.state_dict().items() if name in frozen}
+        model.load_state_dict({**kept, **state["model"]})
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.memory.load_state_dict(state["memory"])
@@ -173,21 +208,31 @@ def _require_samples(config: TrainConfig, eval_tasks: dict[str, Task]) -> None:
         )
 
 
-def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
-    """Load the model and the tasks of a run; nothing is written.
+def assemble_run(
+    config: TrainConfig,
+    *,
+    policy: Policy,
+    task: Task,
+    prompts: list[list[int]],
+    eval_tasks: dict[str, Task],
+    grader: AnyGrader,
+) -> Run:
+    """Give a policy and its tasks what they are trained with, all as before a first update.
 
     Args:
         config: the resolved configuration.
+        policy: the model that is trained, and its tokenizer.
+        task: what is trained on.
+        prompts: its prompts as token ids.
+        eval_tasks: what is evaluated, by name.
         grader: compares the final answers.
 
     Returns:
-        The run before its first update.
+        The run, with its optimizer, schedule, reference, memory and replay buffer.
 
     Raises:
-        ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
+        ValueError: the task has fewer questions than an update, or the reference cannot be loaded.
     """
-    policy = load_run_policy(config)
-    task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     require(
         config.num_prompts <= len(task),
         "train",
@@ -196,23 +241,6 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         config.num_prompts,
         "Lower --prompts or take more rows",
     )
-    eval_tasks = {"train": task.first(config.eval_samples)}
-    heldout = load_eval_task(config, policy.tokenizer)
-    if heldout is not None:
-        eval_tasks["heldout"] = heldout.first(config.eval_samples)
-    _require_samples(config, eval_tasks)
-    prompts = encode_prompts(task, policy.tokenizer)
-    encoded = {"training": prompts}
-    if heldout is not None:
-        encoded["held-out"] = encode_prompts(eval_tasks["heldout"], policy.tokenizer)
-    for kind, some in encoded.items():
-        require_room(
-            policy.model,
-            some,
-            max_new_tokens=config.max_new_tokens,
-            max_prompt_tokens=config.max_prompt_tokens,
-            kind=kind,
-        )
     trainable = [value for value in policy.model.parameters() if value.requires_grad]
     optimizer = make_optimizer(config, trainable)
     is_replaying = config.replay_groups > 0
@@ -230,4 +258,47 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
         if is_replaying
         else None,
+        samples=SampleLog(policy, config.log_samples),
+    )
+
+
+def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
+    """Load the model and the tasks of a run; nothing is written.
+
+    Args:
+        config: the resolved configuration.
+        grader: compares the final answers.
+
+    Returns:
+        The run before its first update.
+
+    Raises:
+        ValueError: model or dataset cannot be loaded, or has fewer questions than an update.
+    """
+    policy = load_run_policy(config)
+    task = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
+    eval_tasks = {"train": task.first(config.eval_samples)}
+    heldout = load_eval_task(config, policy.tokenizer)
+    if heldout is not None:
+        eval_tasks["heldout"] = heldout.first(config.eval_samples)
+    _require_samples(config, eval_tasks)
+    prompts = encode_prompts(task, policy.tokenizer)
+    encoded = {"training": prompts}
+    if heldout is not None:
+        encoded["held-out"] = encode_prompts(eval_tasks["heldout"], policy.tokenizer)
+    for kind, some in encoded.items():
+        require_room(
+            policy.model,
+            some,
+            max_new_tokens=config.max_new_tokens,
+            max_prompt_tokens=config.max_prompt_tokens,
+            kind=kind,
+        )
+    return assemble_run(
+        config,
+        policy=policy,
+        task=task,
+        prompts=prompts,
+        eval_tasks=eval_tasks,
+        grader=grader,
     )

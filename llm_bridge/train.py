@@ -1,10 +1,10 @@
 """Training a causal language model with an update rule: a run folder, and how it goes on.
 
-A run folder holds config.json, provenance.json (versions, thread count), metrics.jsonl, the last
-two checkpoints, and at the end model/ (a Transformers folder) and summary.json, or stopped.json
-if the run blew up; while a process works on it, also lock. Every random number comes from (seed,
-purpose, update), so a run that was killed and goes on from a checkpoint gives the same bits. What
-an update does is in `llm_bridge.update`.
+A run folder holds config.json, provenance.json (versions, thread count), metrics.jsonl,
+samples.jsonl, the last checkpoints, and at the end model/ (a Transformers folder with its card) and
+summary.json, or stopped.json if the run blew up; while a process works on it, also lock. Every
+random number comes from (seed, purpose, update), so a run that was killed and goes on from a
+checkpoint gives the same bits. What an update does is in `llm_bridge.update`.
 """
 
 import json
@@ -16,74 +16,71 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from banditlab.files import remove_leftovers
 from banditlab.lock import lock_run_folder
-from banditlab.records import claim_run_folder, provenance, write_json
-from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
+from banditlab.records import claim_run_folder, provenance, read_json, write_json
+from banditlab.validation import require
+from llm_bridge.checkpoint import DEFAULT_NUM_KEPT, read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.graders import AnyGrader
-from llm_bridge.metrics import (
-    MetricsFile,
-    read_metrics,
-)
-from llm_bridge.models import save_policy
+from llm_bridge.metrics import read_metrics
+from llm_bridge.progress import ProgressBar
 from llm_bridge.run import (
     Run,
     prepare_run,
     torch_threads,
 )
 from llm_bridge.run_parts import make_run_grader
+from llm_bridge.run_record import RunRecord
+from llm_bridge.saved_model import save_model
+from llm_bridge.tensorboard_log import require_tensorboard
 from llm_bridge.update import run_update
 
 SUMMARY_FILE = "summary.json"
 STOPPED_FILE = "stopped.json"
 PROVENANCE_FILE = "provenance.json"
-MODEL_FOLDER = "model"
 
 
-def _restore(run: Run, out: Path, metrics: MetricsFile) -> int:
+def _restore(run: Run, out: Path) -> dict[str, Any] | None:
+    """Go back to the last checkpoint, if there is one, and return it."""
     state, notices = read_latest_checkpoint(out)
     for notice in notices:
         tqdm.write(f"train: {notice}", file=sys.stderr)
-    if state is None:
-        metrics.truncate(0)
-        return 0
-    metrics.truncate(state["metrics_bytes"])
-    run.load_state_dict(state)
-    return state["update"]
+    if state is not None:
+        run.load_state_dict(state)
+    return state
 
 
-def _run_updates(run: Run, out: Path, progress: bool) -> None:
+def _run_updates(
+    run: Run, out: Path, *, progress: bool, keep_checkpoints: int, tensorboard: bool
+) -> None:
     config = run.config
-    metrics = MetricsFile(out)
-    done = _restore(run, out, metrics)
-    shown: dict[str, str] = {}
+    state = _restore(run, out)
+    done = 0 if state is None else state["update"]
+    with (
+        RunRecord(out, state, tensorboard=tensorboard) as record,
+        ProgressBar(config.num_updates, done, is_shown=progress) as bar,
+    ):
 
-    def log(line: dict[str, Any]) -> None:
-        metrics.append(line)
-        wanted = {"reward": "reward_mean", "train": "train_pass_rate"}
-        wanted["held-out"] = "heldout_pass_rate"
-        shown.update({name: f"{line[key]:.3f}" for name, key in wanted.items() if key in line})
-        bar.set_postfix(shown)
+        def tell(line: dict[str, Any]) -> None:
+            record.append(line, run.samples.take())
+            bar.tell(line)
 
-    with tqdm(
-        total=config.num_updates, initial=done, unit="update", disable=None if progress else True
-    ) as bar:
         if done == 0:
-            log(run_evaluation(run, 0))
+            tell(run_evaluation(run, 0))
         for update in range(done + 1, config.num_updates + 1):
             is_last = update == config.num_updates
             try:
-                log(run_update(run, update))
+                tell(run_update(run, update))
                 if is_last or update % config.eval_every == 0:
-                    log(run_evaluation(run, update))
+                    tell(run_evaluation(run, update))
             except FloatingPointError as error:
                 write_json(out / STOPPED_FILE, {"update": update, "reason": str(error)})
                 raise _stopped_error(out) from error
             if is_last or update % config.checkpoint_every == 0:
-                state = {**run.state_dict(), "metrics_bytes": metrics.sync()}
-                save_checkpoint(out, update, state)
-            bar.update()
+                state = {**run.state_dict(), **record.sync()}
+                save_checkpoint(out, update, state, num_kept=keep_checkpoints)
 
 
 def _stopped_error(out: Path) -> FloatingPointError:
@@ -129,6 +126,8 @@ def train(
     progress: bool = True,
     grader: AnyGrader | None = None,
     wait_seconds: float = 0.0,
+    keep_checkpoints: int = DEFAULT_NUM_KEPT,
+    tensorboard: bool = False,
 ) -> Path:
     """Train a model, or go on with a run that was interrupted; a finished run is reused.
 
@@ -139,6 +138,8 @@ def train(
         grader: a grader that several runs of one process share, left open; by default the run
             has its own.
         wait_seconds: how long to wait for another process that works on the folder.
+        keep_checkpoints: checkpoints kept, the newest; with one, nothing stands behind it.
+        tensorboard: whether files for TensorBoard are written into the folder `tensorboard`.
 
     Returns:
         The run folder.
@@ -146,8 +147,21 @@ def train(
     Raises:
         ValueError: bad configuration, model or dataset, a folder of another run, or one that
             another process works on; nothing is written then.
+        ModuleNotFoundError: TensorBoard is asked for and not installed; nothing is written then.
         FloatingPointError: the run blew up, now or when it ran before; stopped.json says where.
+        WriteRefusedError: the disk is full or refuses; the last good checkpoint remains, and the
+            same call goes on from it.
     """
+    require(
+        keep_checkpoints >= 1,
+        "train",
+        "keep_checkpoints",
+        "at least 1",
+        keep_checkpoints,
+        "With 2, a damaged one has a good one behind it",
+    )
+    if tensorboard:
+        require_tensorboard()
     out = Path(out)
     config = config.resolved()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -167,10 +181,18 @@ def train(
             # Another process may have come to the end of the run before the lock was free.
             if _is_finished(out):
                 return out
+            remove_leftovers(out)
             if not (out / PROVENANCE_FILE).exists():
                 threads = torch.get_num_threads()
                 write_json(out / PROVENANCE_FILE, provenance(num_threads=threads, seed=config.seed))
-            _run_updates(run, out, progress)
-            save_policy(run.policy, out / MODEL_FOLDER)
-            write_json(out / SUMMARY_FILE, _summarize(out))
+            _run_updates(
+                run,
+                out,
+                progress=progress,
+                keep_checkpoints=keep_checkpoints,
+                tensorboard=tensorboard,
+            )
+            summary = _summarize(out)
+            save_model(run, out, summary, read_json(out / PROVENANCE_FILE))
+            write_json(out / SUMMARY_FILE, summary)
     return out

@@ -209,6 +209,7 @@ def run_update(run: Run, update: int) -> dict[str, Any]:
     drawn = _roll_out(run, update, questions)
     times.append(time.perf_counter())
     reward = _grade(run, drawn, questions)
+    run.samples.add(run.task, questions, drawn, reward, kind="update", update=update, split="train")
     times.append(time.perf_counter())
     fresh, ref_log_prob = _judge(run, update, drawn, reward, questions)
     times.append(time.perf_counter())

@@ -11,7 +11,8 @@ from typing import Any
 from banditlab.experiments.grids import Cell
 from banditlab.experiments.summary import final_values, reward_label
 from banditlab.experiments.sweep import CELLS_FOLDER
-from banditlab.records import Record, write_atomically
+from banditlab.files import write_atomically
+from banditlab.records import Record
 
 RESULTS_FILE = "results.csv"
 _SHOWN = ("pass_rate", "heldout_pass_rate", "entropy", "ratio_variance")

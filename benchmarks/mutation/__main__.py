@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from banditlab.files import write_atomically
 from banditlab.lock import lock_run_folder
-from banditlab.records import provenance, write_atomically, write_json
+from banditlab.records import provenance, write_json
 from benchmarks.mutation.equivalent import read_equivalents
 from benchmarks.mutation.mutants import names, read_mutants
 from benchmarks.mutation.report import LEAST_SCORE, Result, as_json, filled, survivors, table

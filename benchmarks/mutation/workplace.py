@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from banditlab.records import write_atomically
+from banditlab.files import write_atomically
 from benchmarks.mutation.targets import COPIED, Target
 
 ROOT = Path(__file__).resolve().parents[2]

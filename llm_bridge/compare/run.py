@@ -14,12 +14,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from banditlab.files import write_atomically
 from banditlab.records import (
     PROVENANCE_FILE,
     claim_run_folder,
     provenance,
     without_path,
-    write_atomically,
     write_json,
 )
 from banditlab.validation import require

@@ -122,7 +122,7 @@ def test_a_sweep_on_a_cluster_without_dask_is_answered_with_the_extra(tmp_path):
 def test_env_names_every_extra(capsys):
     assert main(["env", "--json"]) == 0
     extras = json.loads(capsys.readouterr().out)["extras"]
-    assert set(extras) == {"llm", "figures", "cluster", "bench", "testing", "test"}
+    assert set(extras) == {"llm", "tensorboard", "figures", "cluster", "bench", "testing", "test"}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
+import errno
 import json
 
 import numpy as np
 import pytest
 
+from banditlab.files import WriteRefusedError
 from banditlab.records import (
     Record,
     claim_run_folder,
     provenance,
     without_path,
-    write_atomically,
     write_json,
 )
 
@@ -50,18 +51,13 @@ def test_what_a_kill_left_of_the_configuration_does_not_block_the_folder(tmp_pat
     assert claim_run_folder(tmp_path, {"seed": 1}, "train") is False
 
 
-def test_a_refused_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file.json"
-    write_json(path, {"a": 1})
+def test_a_folder_that_the_disk_refuses_is_named(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
 
-    def refuse(*_):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomically(path, "new")
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert [found.name for found in tmp_path.iterdir()] == ["file.json"]
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(WriteRefusedError, match=r"run cannot be written: Read-only file system\."):
+        claim_run_folder(tmp_path / "run", {}, "train")
 
 
 def test_numbers_that_json_cannot_hold_are_refused(tmp_path):

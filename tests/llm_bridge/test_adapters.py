@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from llm_bridge.adapters import add_lora
+from llm_bridge.checkpoint import read_checkpoint
 from llm_bridge.models import load_policy, save_policy
 from llm_bridge.rollout import sample_rollouts
 from llm_bridge.train import run_update, train
@@ -116,6 +117,7 @@ def test_a_saved_policy_has_its_adapters_merged_and_beside_it(folder, tmp_path):
     assert not torch.allclose(logits(load_policy(folder).model), before, atol=1e-3)
     assert torch.equal(logits(policy.model), before), "the policy itself stays as it was"
     assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").exists()
+    assert not (tmp_path / "out" / "adapter" / "README.md").exists(), "no form to be filled in"
 
 
 @needs_peft
@@ -125,6 +127,7 @@ def test_unknown_layers_are_refused(folder):
 
 
 @needs_peft
+@pytest.mark.usefixtures("shared_grader")
 def test_training_moves_the_adapters_only_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
     whole = train(LORA, tmp_path / "whole", progress=False)
     saved = load_policy(str(whole / "model")).model.state_dict()
@@ -132,6 +135,10 @@ def test_training_moves_the_adapters_only_and_goes_on_bit_for_bit(tmp_path, monk
     moved = {name for name in base if not torch.equal(base[name], saved[name])}
     assert moved
     assert all(name.endswith("_proj.weight") for name in moved)
+
+    names = list(read_checkpoint(whole, LORA.num_updates)["model"])
+    assert names
+    assert all(".lora_" in name for name in names), "the base comes from its own folder"
 
     def interrupt(run, update):
         if update == 2:

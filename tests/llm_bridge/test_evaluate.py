@@ -104,11 +104,13 @@ def test_every_response_is_recorded_under_its_question(policy, monkeypatch, num_
         rows=rows,
         record=lambda *one: seen.append(one),
     )
-    assert len(seen) == 8 * num_samples
+    assert sum(reward.size for *_, reward in seen) == 8 * num_samples
     per_prompt = np.zeros(8, int)
-    for place, text, reward in seen:
-        assert reward == float(int(text.split()[0]) % 2 == 0)
-        per_prompt[place] += reward >= 1
+    for first, rollout, texts, reward in seen:
+        assert reward.shape == rollout.mask.shape[:2]
+        right = [float(int(text.split()[0]) % 2 == 0) for text in texts]
+        np.testing.assert_array_equal(reward.flatten(), right)
+        per_prompt[first : first + len(reward)] += (reward >= 1).sum(axis=1)
     np.testing.assert_array_equal(per_prompt, result.num_correct)
 
 

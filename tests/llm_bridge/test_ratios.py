@@ -67,6 +67,9 @@ def test_statistics_are_those_of_the_ratios(level):
     assert stats.ratio_mean == pytest.approx(float(ratio.mean()))
     assert stats.ratio_variance == pytest.approx(float(((ratio - 1) ** 2).mean()))
     assert stats.ratio_max == pytest.approx(float(ratio.max()))
+    assert stats.kl_estimate == pytest.approx(float((ratio - 1 - log_ratio).mean()))
+    assert stats.kl_estimate > 0
+    assert stats.kl_estimate != pytest.approx(float(-log_ratio.mean())), "k1 would be another one"
     assert stats.max_abs_log_ratio == pytest.approx(float(log_ratio.abs().max()))
     low = ((ratio < 0.8) & (per_unit < 0)).double().mean()
     high = ((ratio > 1.2) & (per_unit > 0)).double().mean()

@@ -54,7 +54,7 @@ class Killed(BaseException):
         ("run_evaluation", 1, "before the first update"),
         ("save_checkpoint", 1, "before the first checkpoint is written"),
         ("run_evaluation", 2, "between an update and its evaluation"),
-        ("save_policy", 1, "after the last update"),
+        ("save_model", 1, "after the last update"),
         ("write_json", 2, "before the summary"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_second_process_gets_exit_code_2_and_writes_nothing(tmp_path, monkeypa
     words = ["train", "--prompts", "4", "--eval-samples", "8", "--out", str(tmp_path / "run")]
     codes = []
 
-    def start_another(run, out, progress):
+    def start_another(run, out, **_):
         before = contents(out)
         with monkeypatch.context() as patch:
             patch.setattr(train_module, "prepare_run", None)
@@ -212,7 +212,7 @@ def test_resuming_without_a_part_of_the_state_would_be_seen(
 
 def test_resuming_without_the_optimizer_would_be_seen(uninterrupted, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "save_policy", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(train_module, "save_model", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             train(SMALL, tmp_path / "run")
     (tmp_path / "run" / "checkpoint-00000005.pt").unlink()

@@ -144,6 +144,20 @@ def test_recorded_log_prob_equals_the_training_pass(kind, temperature):
     assert (untempered - recorded).abs().max() > 1e-2
 
 
+def test_a_float64_model_has_a_float64_record():
+    # The fast path: Transformers' own Llama pass computes norms in float32.
+    model = tiny_model("llama").double()
+    rollout = sample(model, PROMPTS)
+    again = token_log_prob(model, all_rows(rollout)).detach()
+    recorded = rollout.old_log_prob.flatten(0, 1)
+    torch.testing.assert_close(again, recorded, atol=1e-13, rtol=0)
+    assert (again - recorded.float()).abs().max() > 1e-9
+
+
+def test_a_bfloat16_model_has_a_float32_record():
+    assert sample(tiny_model("gpt2").bfloat16(), PROMPTS).old_log_prob.dtype == torch.float32
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_end_with_the_end_token_or_at_the_limit(kind):
     rollout = sample(tiny_model(kind), PROMPTS, group_size=40, max_new_tokens=5)

@@ -14,7 +14,7 @@ from llm_bridge.run import prepare_run
 from tests.llm_bridge.by_hand import OddsGrader, distance, run_both, tiny_config
 from tests.llm_bridge.small_model import make_tokenizer, save_small_model
 
-# What the sampler recorded in float32 is the same on both sides; all else is in float64.
+# What the sampler recorded is the same on both sides, and all is in float64.
 TOLERANCE = 1e-9
 
 

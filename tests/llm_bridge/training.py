@@ -60,6 +60,8 @@ def contents(folder):
 
 def assert_same_run(folder, other):
     assert lasting(folder) == lasting(other)
+    samples = [(path / "samples.jsonl").read_bytes() for path in (folder, other)]
+    assert samples[0] == samples[1]
     ours, theirs = weights(folder), weights(other)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
