@@ -111,6 +111,26 @@ def shared_kernel_from_blocks(
     return float(products.mean() * scale), error, cosine
 
 
+def own_kernel_from_blocks(gradients: np.ndarray, slope: float) -> tuple[float, float]:
+    """Kernel of prompts with themselves, from independent estimates of one gradient.
+
+    Args:
+        gradients: estimates of the gradient of the mean pass rate, shape [N, D], N of 3 or more.
+        slope: mean of pass_rate * (1 - pass_rate).
+
+    Returns:
+        |grad P|^2 / slope^2 without the noise of the estimates, and its standard error by the
+        jackknife over blocks.
+    """
+    count = len(gradients)
+    gram = gradients.astype(np.float64) @ gradients.T.astype(np.float64)
+    off_diagonal = gram - np.diag(np.diag(gram))
+    total = off_diagonal.sum()
+    without = (total - 2.0 * off_diagonal.sum(axis=1)) / ((count - 1) * (count - 2))
+    error = math.sqrt((count - 1) * without.var())
+    return float(total / (count * (count - 1)) / slope**2), float(error / slope**2)
+
+
 def _variance_of_mean(table: np.ndarray) -> float:
     """Variance of the mean of a table whose rows and columns are independent draws."""
     num_rows, num_columns = table.shape

@@ -70,6 +70,40 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--threads", "num_threads", "threads of each process"),
     ):
         add(size, flag, field, explanation, type=int)
+    forecast = parser.add_argument_group(
+        "forecast of a study", "instead of the grid: a calibrated base model, and a scoreboard"
+    )
+    forecast.add_argument(
+        "--study",
+        type=Path,
+        metavar="FILE",
+        help="TOML file of [study] and [[cells]]; of the flags above none counts then",
+    )
+    forecast.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs/calibration"),
+        help="folder that banditlab calibrate wrote for the same study",
+    )
+    forecast.add_argument(
+        "--runs",
+        type=Path,
+        metavar="FILE",
+        help="study.csv of an earlier comparison, to read the runs from; by default they are made",
+    )
+    forecast.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        help="a training log of your own (CSV, JSON lines, trainer_state.json, verl's file "
+        "logger), one run each, laid over the forecast of the study's only cell",
+    )
+    for flag, what in (("--log-update", "updates"), ("--log-pass-rate", "pass rates")):
+        forecast.add_argument(
+            flag, metavar="COLUMN", help=f"its column of {what}; by default a usual name"
+        )
     parser.add_argument("--workers", type=int, default=2, help="processes at work side by side")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="run folder")
     parser.add_argument(
@@ -83,6 +117,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from banditlab.validation import require
     from llm_bridge.compare.plan import ComparePlan
 
+    if arguments.study is not None:
+        from llm_bridge.forecast.compare_command import run_study_comparison
+
+        return run_study_comparison(arguments)
+    require(
+        arguments.log is None,
+        "compare",
+        "log",
+        "given with --study FILE, which says what was run",
+        arguments.log,
+        "Write the run's configuration as the one cell of a study file",
+    )
     require(
         arguments.workers >= 1,
         "compare",

@@ -3,8 +3,9 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -94,25 +95,57 @@ def _num_updates_done(folder: Path) -> int:
     return path.read_text().count('"kind": "update"') if path.exists() else 0
 
 
-def _wait_with_bar(
-    futures: Sequence[Future[None]], folders: Sequence[Path], plan: ComparePlan
-) -> None:
+def _wait_with_bar(futures: Sequence[Future[None]], num_updates: Mapping[Path, int]) -> None:
     pending = set(futures)
     reached: dict[Path, int] = {}
-    total = plan.num_updates * len(folders)
+    total = sum(num_updates.values())
     with tqdm(total=total, unit="update", disable=None, desc="training", smoothing=0.02) as bar:
         while pending:
             finished, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
                 future.result()
-            for folder in folders:
-                if reached.get(folder, 0) < plan.num_updates:
+            for folder, planned in num_updates.items():
+                if reached.get(folder, 0) < planned:
                     reached[folder] = _num_updates_done(folder)
             bar.n = sum(reached.values())
             bar.refresh()
         # Runs that blew up have no further updates to wait for.
         bar.n = total
         bar.refresh()
+
+
+@contextmanager
+def _pool(num_threads: int, num_workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that sample and train, each ended with this one; an error cancels what waits."""
+    # glibc gives large blocks back to the system after each use and pays for their pages again;
+    # workers that sample keep them. Other C libraries ignore these names.
+    for name, value in _KEEP_MEMORY.items():
+        os.environ.setdefault(name, value)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        num_workers, mp_context=context, initializer=_start_worker, initargs=(num_threads,)
+    ) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def train_all(configs: Mapping[Path, TrainConfig], *, num_threads: int, num_workers: int) -> None:
+    """Train every run that is not finished yet.
+
+    Args:
+        configs: run folder -> configuration.
+        num_threads: threads of torch in each process.
+        num_workers: processes at work side by side.
+    """
+    waiting = {out: config for out, config in configs.items() if not is_finished(out)}
+    if not waiting:
+        return
+    with _pool(num_threads, num_workers) as pool:
+        futures = [pool.submit(_train_one, config, out) for out, config in waiting.items()]
+        _wait_with_bar(futures, {out: config.num_updates for out, config in waiting.items()})
 
 
 def run_everything(
@@ -132,21 +165,10 @@ def run_everything(
     simulations = [job for job in simulations if not (job[0] / CURVES_FILE).exists()]
     if not runs and not simulations:
         return
-    # glibc gives large blocks back to the system after each use and pays for their pages again;
-    # workers that sample keep them. Other C libraries ignore these names.
-    for name, value in _KEEP_MEMORY.items():
-        os.environ.setdefault(name, value)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        num_workers, mp_context=context, initializer=_start_worker, initargs=(plan.num_threads,)
-    ) as pool:
-        try:
-            futures = [pool.submit(_train_one, config, folder) for folder, config in runs]
-            futures += [
-                pool.submit(_simulate_one, plan, cell, rate, base, folder)
-                for folder, cell, rate in simulations
-            ]
-            _wait_with_bar(futures, [folder for folder, _ in runs], plan)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with _pool(plan.num_threads, num_workers) as pool:
+        futures = [pool.submit(_train_one, config, folder) for folder, config in runs]
+        futures += [
+            pool.submit(_simulate_one, plan, cell, rate, base, folder)
+            for folder, cell, rate in simulations
+        ]
+        _wait_with_bar(futures, {folder: plan.num_updates for folder, _ in runs})

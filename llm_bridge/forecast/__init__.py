@@ -1,1 +1,1 @@
-"""What a base model's numbers foretell of its training: calibrate, predict, and score the forecast."""
+"""What a base model foretells of its training: calibrate, predict, and score the forecast."""

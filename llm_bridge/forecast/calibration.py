@@ -127,6 +127,21 @@ class Calibration:
         """The law of the shared kernel under SGD."""
         return KernelLaw(**self.law)
 
+    def entropy_at(self, pass_rate: float) -> float | None:
+        """Entropy of a response at a mean pass rate, on the line through the probe's points.
+
+        Args:
+            pass_rate: over the prompts trained on.
+
+        Returns:
+            Nats, at least 0; None with fewer than two points.
+        """
+        if len(self.points) < 2:
+            return None
+        rates = [point.train_pass_rate for point in self.points]
+        slope, intercept = np.polyfit(rates, [point.entropy for point in self.points], 1)
+        return max(float(intercept + slope * pass_rate), 0.0)
+
     def batch(self, rule: str, num_prompts: int, group_size: int) -> BatchStatistics:
         """Statistics of the updates of one configuration.
 

@@ -26,7 +26,7 @@ def predicted_shift(
     updates: ArrayLike,
     *,
     learning_rate: float,
-    shared_kernel: float,
+    shared_kernel: float | Callable[[float], float],
     group_size: int,
     inner_epochs: int = 1,
     ddof: int = 1,
@@ -38,10 +38,10 @@ def predicted_shift(
     ds/du = learning_rate * inner_epochs * shared_kernel * mean over x of class gradient(z_x + s).
 
     Assumes:
-        Rewards 0 or 1. A kernel that is the same between all prompts and does not drift. Many
-        rollouts per update, so that the shift follows its mean; each prompt of the training set
-        equally often. Several inner epochs count as so many updates, which is first order in the
-        learning rate: the ratios must stay near 1.
+        Rewards 0 or 1. A kernel that is the same between all prompts, constant or known at each
+        mean pass rate. Many rollouts per update, so that the shift follows its mean; each prompt
+        of the training set equally often. Several inner epochs count as so many updates, which is
+        first order in the learning rate: the ratios must stay near 1.
 
     Derivation:
         P16 for one prompt, dz/du = learning_rate kernel S_G(p); with one kernel number between
@@ -52,7 +52,8 @@ def predicted_shift(
         train_log_odds: initial log-odds of the prompts trained on, nats, shape [P].
         updates: numbers of updates, any order, shape [S].
         learning_rate: step size of SGD.
-        shared_kernel: shift of log-odds per unit of learning_rate * class gradient, nats.
+        shared_kernel: shift of log-odds per unit of learning_rate * class gradient, nats; a
+            number, or a function of the mean pass rate of the prompts trained on.
         group_size: rollouts per prompt, G.
         inner_epochs: steps per update on the same rollouts.
         ddof: of grpo: 0 for the population standard deviation, 1 for the sample one.
@@ -85,14 +86,16 @@ def predicted_shift(
         "No closed form exists once the ratio has left 1, where the clip or the penalty acts; "
         "simulate the rule instead",
     )
-    for name, value in (("learning_rate", learning_rate), ("shared_kernel", shared_kernel)):
+    base_kernel = _kernel_at(shared_kernel, train_log_odds)
+    for name, value in (("learning_rate", learning_rate), ("shared_kernel", base_kernel)):
         require_positive(function, name, value, "At 0 nothing is learned")
 
     def speed(shift: float) -> float:
         gradient = predicted_class_gradient(
             rule, train_log_odds + shift, group_size=group_size, ddof=ddof, eps=eps
         )
-        return learning_rate * inner_epochs * shared_kernel * float(gradient.mean())
+        kernel = _kernel_at(shared_kernel, train_log_odds + shift)
+        return learning_rate * inner_epochs * kernel * float(gradient.mean())
 
     if is_flow:
         return _solve_flow(speed, updates)
@@ -109,6 +112,10 @@ def predicted_shift(
     for update in range(1, shift.size):
         shift[update] = shift[update - 1] + speed(shift[update - 1])
     return shift[whole]
+
+
+def _kernel_at(kernel: float | Callable[[float], float], log_odds: np.ndarray) -> float:
+    return float(kernel(float(expit(log_odds).mean()))) if callable(kernel) else kernel
 
 
 def _solve_flow(speed: Callable[[float], float], updates: np.ndarray) -> np.ndarray:
@@ -141,7 +148,7 @@ def predicted_pass_rates(
     updates: ArrayLike,
     *,
     learning_rate: float,
-    shared_kernel: float,
+    shared_kernel: float | Callable[[float], float],
     group_size: int,
     evaluated_log_odds: ArrayLike | None = None,
     inner_epochs: int = 1,
@@ -164,7 +171,8 @@ def predicted_pass_rates(
         train_log_odds: initial log-odds of the prompts trained on, nats, shape [P].
         updates: numbers of updates, any order, shape [S].
         learning_rate: step size of SGD.
-        shared_kernel: shift of log-odds per unit of learning_rate * class gradient, nats.
+        shared_kernel: shift of log-odds per unit of learning_rate * class gradient, nats; a
+            number, or a function of the mean pass rate of the prompts trained on.
         group_size: rollouts per prompt, G.
         evaluated_log_odds: initial log-odds of the prompts averaged over, nats; those trained on
             by default.
