@@ -106,6 +106,25 @@ class RatioTally:
             here = float(value.max()) if value.numel() else 0.0
             self.largest[name] = max(self.largest.get(name, 0.0), here)
 
+    @classmethod
+    def merged(cls, parts: Sequence["RatioTally"]) -> "RatioTally":
+        """What several tallies have counted together.
+
+        Args:
+            parts: tallies, some of which may have counted nothing.
+
+        Returns:
+            A tally of all their units.
+        """
+        whole = cls()
+        for part in parts:
+            whole.count += part.count
+            for name, value in part.sums.items():
+                whole.sums[name] = whole.sums.get(name, 0.0) + value
+            for name, value in part.largest.items():
+                whole.largest[name] = max(whole.largest.get(name, 0.0), value)
+        return whole
+
     def result(self) -> SurrogateStats:
         """Statistics of all units counted."""
         return SurrogateStats(

@@ -21,6 +21,7 @@ from llm_bridge.graders import AnyGrader
 from llm_bridge.memory import RuleMemory
 from llm_bridge.models import Policy
 from llm_bridge.optimizer import make_optimizer, make_scheduler
+from llm_bridge.parallel import ALONE, Alone, SharedGrader
 from llm_bridge.prompt_room import require_room
 from llm_bridge.replay import ReplayBuffer
 from llm_bridge.run_parts import load_eval_task, load_reference, load_run_policy, task_options
@@ -45,6 +46,7 @@ class Run:
         reference: the frozen reference model, None where the rule has no reference term.
         memory: what the rule carries from update to update: of each question, and its multiplier.
         replay: stale groups, None where none are trained on.
+        processes: those that run it together.
     """
 
     config: TrainConfig
@@ -58,6 +60,7 @@ class Run:
     reference: Any
     memory: RuleMemory
     replay: ReplayBuffer | None
+    processes: Alone = ALONE
 
     def state_dict(self) -> dict[str, Any]:
         """All that changes from update to update, for a checkpoint."""
@@ -173,12 +176,13 @@ def _require_samples(config: TrainConfig, eval_tasks: dict[str, Task]) -> None:
         )
 
 
-def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
+def prepare_run(config: TrainConfig, grader: AnyGrader, processes: Alone = ALONE) -> Run:
     """Load the model and the tasks of a run; nothing is written.
 
     Args:
         config: the resolved configuration.
         grader: compares the final answers.
+        processes: those that run it together, each of which prepares it.
 
     Returns:
         The run before its first update.
@@ -195,6 +199,14 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         f"at most the {len(task)} questions of the task",
         config.num_prompts,
         "Lower --prompts or take more rows",
+    )
+    require(
+        config.num_prompts >= processes.count,
+        "train",
+        "num_prompts",
+        f"at least the {processes.count} processes, each of which rolls out whole groups",
+        config.num_prompts,
+        "Raise --prompts or launch fewer processes",
     )
     eval_tasks = {"train": task.first(config.eval_samples)}
     heldout = load_eval_task(config, policy.tokenizer)
@@ -224,10 +236,11 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         task=task,
         prompts=prompts,
         eval_tasks=eval_tasks,
-        grader=grader,
+        grader=grader if processes is ALONE else SharedGrader(grader, processes),
         reference=load_reference(config, policy),
         memory=RuleMemory.start(config.update_rule, len(task)),
         replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
         if is_replaying
         else None,
+        processes=processes,
     )

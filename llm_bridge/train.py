@@ -9,7 +9,7 @@ an update does is in `llm_bridge.update`.
 
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from banditlab.lock import lock_run_folder
 from banditlab.records import claim_run_folder, provenance, write_json
+from banditlab.validation import require
 from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate_run import run_evaluation
@@ -27,6 +28,7 @@ from llm_bridge.metrics import (
     read_metrics,
 )
 from llm_bridge.models import save_policy
+from llm_bridge.parallel import Alone, checksum, find_processes
 from llm_bridge.run import (
     Run,
     prepare_run,
@@ -44,30 +46,34 @@ MODEL_FOLDER = "model"
 def _restore(run: Run, out: Path, metrics: MetricsFile) -> int:
     state, notices = read_latest_checkpoint(out)
     for notice in notices:
-        tqdm.write(f"train: {notice}", file=sys.stderr)
-    if state is None:
-        metrics.truncate(0)
-        return 0
-    metrics.truncate(state["metrics_bytes"])
-    run.load_state_dict(state)
-    return state["update"]
+        if run.processes.is_main:
+            tqdm.write(f"train: {notice}", file=sys.stderr)
+    done = 0 if state is None else state["update"]
+    run.processes.require_same(done, "checkpoints")
+    run.processes.on_main(metrics.truncate, 0 if state is None else state["metrics_bytes"])
+    if state is not None:
+        run.load_state_dict(state)
+    return done
 
 
 def _run_updates(run: Run, out: Path, progress: bool) -> None:
-    config = run.config
+    config, processes = run.config, run.processes
     metrics = MetricsFile(out)
     done = _restore(run, out, metrics)
     shown: dict[str, str] = {}
 
     def log(line: dict[str, Any]) -> None:
-        metrics.append(line)
+        processes.on_main(metrics.append, line)
         wanted = {"reward": "reward_mean", "train": "train_pass_rate"}
         wanted["held-out"] = "heldout_pass_rate"
         shown.update({name: f"{line[key]:.3f}" for name, key in wanted.items() if key in line})
         bar.set_postfix(shown)
 
     with tqdm(
-        total=config.num_updates, initial=done, unit="update", disable=None if progress else True
+        total=config.num_updates,
+        initial=done,
+        unit="update",
+        disable=None if progress and processes.is_main else True,
     ) as bar:
         if done == 0:
             log(run_evaluation(run, 0))
@@ -78,12 +84,18 @@ def _run_updates(run: Run, out: Path, progress: bool) -> None:
                 if is_last or update % config.eval_every == 0:
                     log(run_evaluation(run, update))
             except FloatingPointError as error:
-                write_json(out / STOPPED_FILE, {"update": update, "reason": str(error)})
+                stopped = {"update": update, "reason": str(error)}
+                processes.on_main(write_json, out / STOPPED_FILE, stopped)
                 raise _stopped_error(out) from error
             if is_last or update % config.checkpoint_every == 0:
-                state = {**run.state_dict(), "metrics_bytes": metrics.sync()}
-                save_checkpoint(out, update, state)
+                if processes.count > 1:
+                    processes.require_same(checksum(run.policy.model), "weights")
+                processes.on_main(_save_state, run, out, update, metrics)
             bar.update()
+
+
+def _save_state(run: Run, out: Path, update: int, metrics: MetricsFile) -> None:
+    save_checkpoint(out, update, {**run.state_dict(), "metrics_bytes": metrics.sync()})
 
 
 def _stopped_error(out: Path) -> FloatingPointError:
@@ -116,10 +128,45 @@ def _is_finished(out: Path) -> bool:
     return (out / SUMMARY_FILE).exists()
 
 
-def _recorded_threads(out: Path, wanted: int | None) -> int | None:
-    # Other thread counts sum in another order: the bits would differ.
+def _recorded_threads(out: Path, wanted: int | None, processes: Alone) -> int | None:
+    # Other thread counts and numbers of processes sum in another order: the bits would differ.
     path = out / PROVENANCE_FILE
-    return json.loads(path.read_text())["num_threads"] if path.exists() else wanted
+    if not path.exists():
+        return wanted
+    recorded = json.loads(path.read_text())
+    count = recorded.get("num_processes", 1)
+    require(
+        count == processes.count,
+        "train",
+        "out",
+        f"a run folder of {processes.count} {'process' if processes.count == 1 else 'processes'}",
+        f"{out}, whose run began with {count}",
+        f"Go on with {count}, or choose another --out",
+    )
+    return recorded["num_threads"]
+
+
+def _find_finished(out: Path, config: TrainConfig, wait_seconds: float) -> bool:
+    """Whether a folder holds the end of this run, once it is clear that none works on it."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    claim_run_folder(out, config.as_dict(), "train")
+    if _is_finished(out):
+        return True
+    with lock_run_folder(out, "train", wait_seconds=wait_seconds):
+        # A folder that is held is told before a model is loaded, which may be a large one.
+        return False
+
+
+def _record_provenance(out: Path, config: TrainConfig, processes: Alone) -> None:
+    if not (out / PROVENANCE_FILE).exists():
+        counts = {"num_threads": torch.get_num_threads(), "num_processes": processes.count}
+        write_json(out / PROVENANCE_FILE, provenance(**counts, seed=config.seed))
+
+
+def _finish(run: Run, out: Path) -> None:
+    save_policy(run.policy, out / MODEL_FOLDER)
+    write_json(out / SUMMARY_FILE, _summarize(out))
 
 
 def train(
@@ -131,6 +178,8 @@ def train(
     wait_seconds: float = 0.0,
 ) -> Path:
     """Train a model, or go on with a run that was interrupted; a finished run is reused.
+
+    Where a launcher started several processes, they share the run and one of them writes.
 
     Args:
         config: the configuration.
@@ -145,32 +194,30 @@ def train(
 
     Raises:
         ValueError: bad configuration, model or dataset, a folder of another run, or one that
-            another process works on; nothing is written then.
+            another process works on, or that other than so many processes began; nothing is
+            written then.
+        ModuleNotFoundError: several processes were launched and accelerate is not installed.
         FloatingPointError: the run blew up, now or when it ran before; stopped.json says where.
     """
     out = Path(out)
     config = config.resolved()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        claim_run_folder(out, config.as_dict(), "train")
-        if _is_finished(out):
-            return out
-        with lock_run_folder(out, "train", wait_seconds=wait_seconds):
-            # A folder that is held is told before a model is loaded, which may be a large one.
-            pass
+    processes = find_processes(config.device)
+    if processes.on_main(_find_finished, out, config, wait_seconds):
+        return out
     with make_run_grader(config) if grader is None else nullcontext(grader) as grader:
-        run = prepare_run(config, grader)
-        claim_run_folder(out, config.as_dict(), "train")
-        with (
-            lock_run_folder(out, "train", wait_seconds=wait_seconds),
-            torch_threads(_recorded_threads(out, config.num_threads)),
-        ):
+        run = prepare_run(config, grader, processes)
+        with ExitStack() as stack:
+
+            def begin() -> int | None:
+                claim_run_folder(out, config.as_dict(), "train")
+                stack.enter_context(lock_run_folder(out, "train", wait_seconds=wait_seconds))
+                return _recorded_threads(out, config.num_threads, processes)
+
+            stack.enter_context(torch_threads(processes.on_main(begin)))
             # Another process may have come to the end of the run before the lock was free.
-            if _is_finished(out):
+            if processes.on_main(_is_finished, out):
                 return out
-            if not (out / PROVENANCE_FILE).exists():
-                threads = torch.get_num_threads()
-                write_json(out / PROVENANCE_FILE, provenance(num_threads=threads, seed=config.seed))
+            processes.on_main(_record_provenance, out, config, processes)
             _run_updates(run, out, progress)
-            save_policy(run.policy, out / MODEL_FOLDER)
-            write_json(out / SUMMARY_FILE, _summarize(out))
+            processes.on_main(_finish, run, out)
     return out
