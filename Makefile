@@ -30,7 +30,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable ".[llm,lora,accelerate,figures,test]"
+	$(PIP) --editable ".[llm,lora,accelerate,trl,figures,test]"
 	@touch $@
 
 $(VENV)/.mutation: pyproject.toml constraints.txt | $(VENV)/bin/python

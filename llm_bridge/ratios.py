@@ -139,6 +139,24 @@ class RatioTally:
         )
 
 
+def log_ratio_of_units(
+    log_prob: Tensor, old_log_prob: Tensor, mask: Tensor, level: Level
+) -> Tensor:
+    """Log-ratio of each unit, in float64.
+
+    Args:
+        log_prob: log-probability of each token under the present policy, nats, shape [*, T].
+        old_log_prob: those under the policy that sampled, nats, shape [*, T].
+        mask: True for sampled tokens, shape [*, T].
+        level: unit of the ratio.
+
+    Returns:
+        Log-ratios in nats; of sampled tokens alone, shape [units], at level "token", else [*].
+    """
+    log_ratio = pool(log_prob.double() - old_log_prob.double(), mask, level)
+    return log_ratio[mask] if level == "token" else log_ratio
+
+
 def ratio_variance(log_prob: Tensor, rollout: Rollout, level: Level) -> float:
     """Mean of (ratio - 1)^2 over the units of a rollout, about the known mean ratio 1.
 
@@ -153,9 +171,7 @@ def ratio_variance(log_prob: Tensor, rollout: Rollout, level: Level) -> float:
     Raises:
         FloatingPointError: a ratio is too large for its square to be a number.
     """
-    log_ratio = pool(log_prob.double() - rollout.old_log_prob.double(), rollout.mask, level)
-    if level == "token":
-        log_ratio = log_ratio[rollout.mask]
+    log_ratio = log_ratio_of_units(log_prob, rollout.old_log_prob, rollout.mask, level)
     variance = float((torch.expm1(log_ratio) ** 2).mean())
     if not variance < float("inf"):
         raise FloatingPointError(

@@ -19,19 +19,34 @@ from llm_bridge.ratios import RatioTally, SurrogateStats, require_advantage
 from llm_bridge.rollout import Rollout
 
 
-def _weigh(
+def weigh_tokens(
     rule: UpdateRule,
     level: Level,
     log_prob: Tensor,
     old_log_prob: Tensor,
     advantage: Tensor,
     mask: Tensor,
-    ref_log_prob: Tensor | None,
-    multiplier: float | None,
+    ref_log_prob: Tensor | None = None,
+    multiplier: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weight of each token, [n, T], and log-ratio, weight and advantage of each unit.
+    """Weight of each token: that of its unit, spread.
 
-    All arguments are detached; advantage [n], log-probs [n, T].
+    Args:
+        rule: the update rule.
+        level: unit of the ratio.
+        log_prob: log-probabilities of this very pass, detached, nats, shape [n, T].
+        old_log_prob: those under the policy that sampled, nats, shape [n, T].
+        advantage: of each rollout, in units of reward, shape [n].
+        mask: True for sampled tokens, shape [n, T].
+        ref_log_prob: those under the reference policy, nats, shape [n, T], if the rule reads them.
+        multiplier: present multiplier of a rule with a dual.
+
+    Returns:
+        The weights, shape [n, T], 0 where the mask is False; log-ratio, weight and advantage of
+        each unit, as many as there are units.
+
+    Raises:
+        FloatingPointError: a weight or a log-ratio is not finite.
     """
     unit_log_prob, unit_old_log_prob = (pool(x, mask, level) for x in (log_prob, old_log_prob))
     is_unit = mask if level == "token" else torch.ones_like(mask[:, 0])
@@ -48,7 +63,7 @@ def _weigh(
     log_ratio = (unit_log_prob - unit_old_log_prob)[is_unit]
     if not bool(torch.isfinite(weight[is_unit]).all() & torch.isfinite(log_ratio).all()):
         raise FloatingPointError(
-            "`accumulate_gradient`: weights and log-probabilities must be finite; the largest "
+            "`weigh_tokens`: weights and log-probabilities must be finite; the largest "
             f"log-ratio is {float(log_ratio.max()):g} nats. The policy has run away from the one "
             "that sampled; lower the learning rate or the number of inner epochs, or clip."
         )
@@ -141,7 +156,7 @@ def accumulate_gradient(
             log_prob = token_log_prob(model, part, temperature=temperature)
             detached = log_prob.detach()
             old_log_prob = _recorded(rollout.old_log_prob, part_rows, part.mask, detached)
-            weight, log_ratio, unit_weight, unit_advantage = _weigh(
+            weight, log_ratio, unit_weight, unit_advantage = weigh_tokens(
                 rule,
                 level,
                 detached,

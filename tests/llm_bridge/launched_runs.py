@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,18 @@ BROKEN = {
 }
 
 
+def compare_trl(folder: Path) -> list[float]:
+    """Distances of the gradients of two processes under TRL from ours on the rollouts of both."""
+    from accelerate.utils import gather_object
+
+    from tests.llm_bridge.trl_batches import Comparison, make_trainer
+
+    trainer = make_trainer(folder, "clip", "token", "token_mean", learning_rate=1.0)
+    comparison = Comparison(trainer, gather=gather_object)
+    trainer.train()
+    return comparison.own_pass
+
+
 def main(folder: Path) -> None:
     """Run all configurations, whole and broken; what stops a process is written down."""
     index = find_processes("cpu").index
@@ -177,6 +190,8 @@ def main(folder: Path) -> None:
     run("dual", folder / "end_in_between")
     code = banditlab([*COMMAND.split(), "--out", str(folder / "command")])
     (folder / f"command-{index}.txt").write_text(str(code))
+    if find_spec("trl") is not None:
+        (folder / f"trl-{index}.txt").write_text(" ".join(map(str, compare_trl(folder / "trl"))))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ LAUNCH = (
     "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 "
     "--mixed_precision no --dynamo_backend no --main_process_port 0 -m"
 )
-# Of the largest change by training. Measured: 5e-6, one rounding of a weight near 1, and 1.5e-5 with
-# the thirty steps of the replay.
+# Of the largest change by training. Measured: 5e-6, one rounding of a weight near 1, and 1.5e-5
+# with the thirty steps of the replay.
 TOLERANCE = 1e-4
 
 needs_accelerate = pytest.mark.skipif(
@@ -143,6 +143,16 @@ def test_the_command_is_launched_and_one_process_speaks(launched):
     assert [(launched / f"command-{index}.txt").read_text() for index in (0, 1)] == ["0", "0"]
     assert (launched / "command" / "summary.json").exists()
     assert (launched / "output.txt").read_text().count("group_mean() on embedded") == 1
+
+
+@needs_accelerate
+@pytest.mark.skipif(find_spec("trl") is None, reason="trl is not installed; its extra brings it")
+def test_two_processes_under_trl_step_by_our_gradient_of_the_rollouts_of_both(launched):
+    found = [(launched / f"trl-{index}.txt").read_text() for index in (0, 1)]
+    assert found[0] == found[1]
+    errors = [float(word) for word in found[0].split()]
+    assert len(errors) == 4
+    assert max(errors) < 1e-4
 
 
 class Several(Alone):
