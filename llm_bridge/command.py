@@ -172,7 +172,7 @@ def _run(arguments: Namespace) -> int:
     _refuse_filters(arguments)
     config = _configuration(given)
     from llm_bridge.estimate import estimate_run
-    from llm_bridge.parallel import is_other_process
+    from llm_bridge.launch import is_other_process
     from llm_bridge.train import SUMMARY_FILE, train
 
     # A rule's file stands for its path, whose slashes would make folders.

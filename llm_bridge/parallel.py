@@ -8,7 +8,6 @@ those of one process, and an update is the same to rounding whatever the number 
 `Alone` is the only process there is: it does nothing, and needs no further package.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -16,8 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-
-from banditlab.validation import require
 
 
 class Alone:
@@ -228,45 +225,6 @@ class SharedGrader:
                 reward[part] = self._grader.grade(texts[part], golds[part])
         self.num_timeouts += sum(self._processes.gather(self._grader.num_timeouts - before))
         return self._processes.joined(torch.from_numpy(reward)).numpy()
-
-
-def is_other_process() -> bool:
-    """Whether a launcher started this process beside the main one."""
-    return int(os.environ.get("RANK", "0")) > 0
-
-
-def find_processes(device: str) -> Alone:
-    """The processes that a launcher started together with this one.
-
-    Args:
-        device: torch device of the model.
-
-    Returns:
-        `ALONE` unless the environment tells of more than one (WORLD_SIZE).
-
-    Raises:
-        ModuleNotFoundError: there are several and accelerate is not installed.
-        ValueError: there are several, and the device is one of them by number.
-    """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        return ALONE
-    require(
-        ":" not in device,
-        "train",
-        "device",
-        f"without a number where {count} processes are launched",
-        repr(device),
-        "Each process takes the device of its own number, e.g. with --device cuda",
-    )
-    try:
-        return Launched(device)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"train: {count} processes need the library accelerate, which is not installed. "
-            "Install it with pip install -c constraints.txt '.[llm,accelerate]'.",
-            name=error.name,
-        ) from error
 
 
 def checksum(model: Any) -> float:

@@ -23,12 +23,13 @@ from llm_bridge.checkpoint import read_latest_checkpoint, save_checkpoint
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.graders import AnyGrader
+from llm_bridge.launch import find_processes
 from llm_bridge.metrics import (
     MetricsFile,
     read_metrics,
 )
 from llm_bridge.models import save_policy
-from llm_bridge.parallel import Alone, checksum, find_processes
+from llm_bridge.parallel import Alone, checksum
 from llm_bridge.run import (
     Run,
     prepare_run,

@@ -18,8 +18,9 @@ from banditlab.cli import main as banditlab
 from llm_bridge import rollout, surrogate, update
 from llm_bridge import train as train_module
 from llm_bridge.config import TrainConfig
+from llm_bridge.launch import find_processes
 from llm_bridge.memory import RuleMemory
-from llm_bridge.parallel import ALONE, Launched, find_processes
+from llm_bridge.parallel import ALONE, Launched
 from llm_bridge.train import train
 from tests.llm_bridge.by_hand import OddsGrader
 

@@ -1,6 +1,5 @@
 """One process and two, on the same batches: the same updates, but for float32 rounding."""
 
-import builtins
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_bridge.models import load_policy
-from llm_bridge.parallel import ALONE, Alone, Launched, find_processes
+from llm_bridge.parallel import Alone
 from llm_bridge.run import prepare_run
 from llm_bridge.train import train
 from tests.llm_bridge.by_hand import OddsGrader
@@ -166,34 +165,6 @@ def test_shares_are_even_and_leave_nothing_out(count, num_rows):
     shares = [Several(count, index).share(num_rows) for index in range(count)]
     assert [row for share in shares for row in share] == list(range(num_rows))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_without_a_launcher_there_is_one_process_and_accelerate_is_not_asked_for(monkeypatch):
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    monkeypatch.setattr(Launched, "__init__", None)
-    assert find_processes("cpu") is ALONE
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    assert find_processes("cuda:1") is ALONE
-
-
-def test_without_accelerate_the_extra_is_named(monkeypatch):
-    original = builtins.__import__
-
-    def without_accelerate(name, *arguments, **options):
-        if name == "accelerate":
-            raise ModuleNotFoundError("No module named 'accelerate'", name="accelerate")
-        return original(name, *arguments, **options)
-
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(builtins, "__import__", without_accelerate)
-    with pytest.raises(ModuleNotFoundError, match=r"2 processes need .*\[llm,accelerate\]"):
-        find_processes("cpu")
-
-
-def test_a_numbered_device_is_refused_where_each_process_takes_its_own(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match=r"`device` must be without a number .*got 'cuda:1'"):
-        find_processes("cuda:1")
 
 
 def test_more_processes_than_prompts_are_refused():
