@@ -30,7 +30,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable ".[llm,lora,tensorboard,figures,test]"
+	$(PIP) --editable ".[llm,lora,accelerate,trl,tensorboard,figures,test]"
 	@touch $@
 
 $(VENV)/.mutation: pyproject.toml constraints.txt | $(VENV)/bin/python

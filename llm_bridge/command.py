@@ -183,12 +183,19 @@ def _run(arguments: Namespace) -> int:
     _refuse_filters(arguments)
     config = _configuration(given)
     from llm_bridge.estimate import estimate_run
+    from llm_bridge.launch import is_other_process
     from llm_bridge.train import SUMMARY_FILE, train
 
     # A rule's file stands for its path, whose slashes would make folders.
     model, rule = Path(config.model).name, Path(config.rule).name.replace(":", "-")
     default_out = Path("runs") / "train" / f"{model}-{rule}-{config.seed}"
     out = given.get("out", default_out)
+    options = {name: given[name] for name in ("keep_checkpoints", "tensorboard") if name in given}
+    if is_other_process():
+        # The main process speaks for all.
+        if not given.get("dry_run"):
+            train(config, out, progress=False, **options)
+        return 0
     if given.get("dry_run"):
         estimate = estimate_run(config)
         print(json.dumps(config.as_dict(), indent=2))
@@ -201,7 +208,6 @@ def _run(arguments: Namespace) -> int:
         return 0
     was_finished = (out / SUMMARY_FILE).exists()
     is_quiet = given.get("quiet", False)
-    options = {name: given[name] for name in ("keep_checkpoints", "tensorboard") if name in given}
     train(config, out, progress=not is_quiet, **options)
     if is_quiet:
         return 0

@@ -1,7 +1,8 @@
 """What a training run is: its resolved configuration, checked before anything heavy loads."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from banditlab.references import file_digest, file_place
@@ -177,6 +178,10 @@ class TrainConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         require_valid(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A rule from a file holds functions that another process cannot find by name.
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
     def _pin_file(self, name: str) -> None:
         """Keep the digest of a reference's file, so that a resumed run sees a change."""
         reference = getattr(self, name)
@@ -191,7 +196,7 @@ class TrainConfig:
         )
         object.__setattr__(self, f"{name}_sha256", digest)
 
-    @property
+    @cached_property
     def update_rule(self) -> UpdateRule:
         """The rule with its hyperparameters and its reference term."""
         rule = get_rule(self.rule)

@@ -13,6 +13,7 @@ import torch
 from banditlab.validation import require
 from llm_bridge.graders import AnyGrader
 from llm_bridge.models import Policy
+from llm_bridge.parallel import ALONE, Alone
 from llm_bridge.rollout import Rollout, sample_rollouts
 from llm_bridge.sampling_filters import make_filter
 from llm_bridge.tasks import Task, encode_prompts
@@ -84,6 +85,7 @@ def evaluate(
     top_k: int | None = None,
     top_p: float | None = None,
     record: Recorder | None = None,
+    processes: Alone = ALONE,
 ) -> Evaluation:
     """Sample responses to every prompt of a task and count the right ones.
 
@@ -98,6 +100,7 @@ def evaluate(
         top_k: sample from so many likeliest tokens only; None from all.
         top_p: sample from the fewest likeliest tokens of this probability only; None from all.
         record: called with every batch of responses.
+        processes: those that share the prompts.
 
     Returns:
         The counts and the pass rate.
@@ -134,6 +137,7 @@ def evaluate(
                 temperature=temperature,
                 generator=generator,
                 filter_logits=filter_logits,
+                processes=processes,
             )
             targets = [one for one in task.targets[start:stop] for _ in range(num_samples)]
             texts = decode_responses(policy, rollout)

@@ -40,6 +40,7 @@ def run_evaluation(run: Run, update: int) -> dict[str, Any]:
         "max_new_tokens": config.max_new_tokens,
         "generator": generator,
         "grader": run.grader,
+        "processes": run.processes,
     }
     for prefix, task in run.eval_tasks.items():
         evaluation = evaluate(

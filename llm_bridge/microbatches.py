@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from llm_bridge.forward import RolloutPart, token_log_prob
+from llm_bridge.parallel import ALONE, Alone
 from llm_bridge.rollout import Rollout
 
 # Upper bounds of one microbatch: tokens, padding included, and entries of its logits.
@@ -88,6 +89,7 @@ def rollout_log_prob(
     *,
     temperature: float = 1.0,
     microbatch_tokens: int | None = None,
+    processes: Alone = ALONE,
 ) -> Tensor:
     """Log-probability of every token of a rollout under a model, without gradient.
 
@@ -97,15 +99,17 @@ def rollout_log_prob(
         rollout: P prompts of G responses.
         temperature: the one that the rollout was sampled at.
         microbatch_tokens: most tokens, padding included, in one forward pass.
+        processes: those that share the rows; not more than there are rows.
 
     Returns:
         Log-probabilities in nats, shape [P, G, T], float32 or wider, 0 where the mask is False.
     """
-    num_tokens = rollout.mask.shape[2]
+    num_rows, num_tokens = rollout.mask.flatten(0, 1).shape
+    own_rows = processes.own_rows(num_rows)
     result = None
-    for rows, part in iterate_microbatches(model, rollout, microbatch_tokens):
+    for rows, part in iterate_microbatches(model, rollout, microbatch_tokens, own_rows):
         log_prob = token_log_prob(model, part, temperature=temperature)
         if result is None:
-            result = log_prob.new_zeros(rollout.mask.flatten(0, 1).shape[0], num_tokens)
+            result = log_prob.new_zeros(num_rows, num_tokens)
         result[rows, : log_prob.shape[1]] = log_prob
-    return result.view(rollout.mask.shape)
+    return processes.joined(result).view(rollout.mask.shape)

@@ -111,6 +111,25 @@ class RatioTally:
             here = float(value.max()) if value.numel() else 0.0
             self.largest[name] = max(self.largest.get(name, 0.0), here)
 
+    @classmethod
+    def merged(cls, parts: Sequence["RatioTally"]) -> "RatioTally":
+        """What several tallies have counted together.
+
+        Args:
+            parts: tallies, some of which may have counted nothing.
+
+        Returns:
+            A tally of all their units.
+        """
+        whole = cls()
+        for part in parts:
+            whole.count += part.count
+            for name, value in part.sums.items():
+                whole.sums[name] = whole.sums.get(name, 0.0) + value
+            for name, value in part.largest.items():
+                whole.largest[name] = max(whole.largest.get(name, 0.0), value)
+        return whole
+
     def result(self) -> SurrogateStats:
         """Statistics of all units counted."""
         return SurrogateStats(
@@ -124,6 +143,24 @@ class RatioTally:
             log_prob_mismatch=self.largest["token"],
             num_units=self.count,
         )
+
+
+def log_ratio_of_units(
+    log_prob: Tensor, old_log_prob: Tensor, mask: Tensor, level: Level
+) -> Tensor:
+    """Log-ratio of each unit, in float64.
+
+    Args:
+        log_prob: log-probability of each token under the present policy, nats, shape [*, T].
+        old_log_prob: those under the policy that sampled, nats, shape [*, T].
+        mask: True for sampled tokens, shape [*, T].
+        level: unit of the ratio.
+
+    Returns:
+        Log-ratios in nats; of sampled tokens alone, shape [units], at level "token", else [*].
+    """
+    log_ratio = pool(log_prob.double() - old_log_prob.double(), mask, level)
+    return log_ratio[mask] if level == "token" else log_ratio
 
 
 def ratio_variance(log_prob: Tensor, rollout: Rollout, level: Level) -> float:
@@ -140,9 +177,7 @@ def ratio_variance(log_prob: Tensor, rollout: Rollout, level: Level) -> float:
     Raises:
         FloatingPointError: a ratio is too large for its square to be a number.
     """
-    log_ratio = pool(log_prob.double() - rollout.old_log_prob.double(), rollout.mask, level)
-    if level == "token":
-        log_ratio = log_ratio[rollout.mask]
+    log_ratio = log_ratio_of_units(log_prob, rollout.old_log_prob, rollout.mask, level)
     variance = float((torch.expm1(log_ratio) ** 2).mean())
     if not variance < float("inf"):
         raise FloatingPointError(

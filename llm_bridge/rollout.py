@@ -12,6 +12,7 @@ from torch import Tensor
 
 from banditlab.validation import require, require_finite_number
 from llm_bridge.forward import RolloutPart, make_decoder
+from llm_bridge.parallel import ALONE, Alone
 from llm_bridge.sampling_filters import LogitsFilter
 
 # Upper bound of the cache of keys and values: 1 GiB. More rows wait for the next batch.
@@ -138,15 +139,15 @@ def _fill_rows(
     prob: Tensor,
     eos_token_id: int,
     temperature: float,
-    generator: torch.Generator,
+    uniform: Tensor | None,
     filter_logits: LogitsFilter | None,
 ) -> None:
-    """Fill tokens and prob, [n, max_new_tokens], up to the end token of each row at least."""
+    """Fill tokens and prob, [n, max_new_tokens], up to the end token of each row at least.
+
+    uniform has a draw for every place, [max_new_tokens, n]; it is not read at temperature 0.
+    """
     num_rows, max_new_tokens = tokens.shape
     device = tokens.device
-    if temperature > 0:
-        # Drawn for every place at once, so that no row's draws depend on how long others run.
-        uniform = draw_uniform((max_new_tokens, num_rows), generator).to(device)
     decoder = make_decoder(model, max_new_tokens)
     logits = decoder.start(prompt_tokens, prompt_mask, group_size)
     # rows: where each row of the decoder's batch belongs; has_ended: whether it saw its end.
@@ -186,6 +187,7 @@ def sample_rollouts(
     temperature: float = 1.0,
     generator: torch.Generator,
     filter_logits: LogitsFilter | None = None,
+    processes: Alone = ALONE,
 ) -> Rollout:
     """Sample a group of responses to each prompt and record the log-probability of every token.
 
@@ -203,9 +205,10 @@ def sample_rollouts(
             only.
         generator: source of the draws; advanced. Same state, same bits.
         filter_logits: for evaluation only, from `make_filter`; see there why never in training.
+        processes: those that share the prompts; each draws the numbers of all rows.
 
     Returns:
-        The P * G responses.
+        The P * G responses, the same on all processes.
 
     Raises:
         ValueError: a prompt is empty or there is none, or a count or the temperature is out of
@@ -222,9 +225,21 @@ def sample_rollouts(
     prob = torch.ones(shape, dtype=torch.promote_types(weights.dtype, torch.float32), device=device)
     num_places = prompt_tokens.shape[1] + max_new_tokens
     prompts_at_once = max(1, _CACHE_BYTES // (_cache_bytes(model, num_places) * group_size))
+    own = processes.share(len(prompts))
     for start in range(0, len(prompts), prompts_at_once):
-        chunk = slice(start, start + prompts_at_once)
-        chunk_rows = slice(start * group_size, (start + prompts_at_once) * group_size)
+        stop = min(start + prompts_at_once, len(prompts))
+        uniform = None
+        if temperature > 0:
+            # Drawn for every place at once, so that no row's draws depend on how long others run,
+            # nor on which process has it.
+            uniform = draw_uniform((max_new_tokens, (stop - start) * group_size), generator)
+        chunk = slice(max(start, own.start), min(stop, own.stop))
+        if chunk.start >= chunk.stop:
+            continue
+        chunk_rows = slice(chunk.start * group_size, chunk.stop * group_size)
+        if uniform is not None:
+            columns = [(place - start) * group_size for place in (chunk.start, chunk.stop)]
+            uniform = uniform[:, slice(*columns)].to(device)
         first = prompt_mask.shape[1] - int(prompt_mask[chunk].sum(dim=1).max())
         _fill_rows(
             model,
@@ -235,9 +250,11 @@ def sample_rollouts(
             prob[chunk_rows],
             eos_token_id,
             temperature,
-            generator,
+            uniform,
             filter_logits,
         )
+    rows = [values.unflatten(0, (-1, group_size)) for values in (tokens, prob)]
+    tokens, prob = (processes.joined(values).flatten(0, 1) for values in rows)
     return _close_rows(prompt_tokens, prompt_mask, tokens, prob, eos_token_id, pad_token_id)
 
 

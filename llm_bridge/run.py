@@ -23,6 +23,7 @@ from llm_bridge.graders import AnyGrader
 from llm_bridge.memory import RuleMemory
 from llm_bridge.models import Policy
 from llm_bridge.optimizer import make_optimizer, make_scheduler
+from llm_bridge.parallel import ALONE, Alone, SharedGrader
 from llm_bridge.prompt_room import require_room
 from llm_bridge.replay import ReplayBuffer
 from llm_bridge.run_parts import load_eval_task, load_reference, load_run_policy, task_options
@@ -49,6 +50,7 @@ class Run:
         memory: what the rule carries from update to update: of each question, and its multiplier.
         replay: stale groups, None where none are trained on.
         samples: responses that are waiting to be written down.
+        processes: those that run it together.
     """
 
     config: TrainConfig
@@ -63,6 +65,7 @@ class Run:
     memory: RuleMemory
     replay: ReplayBuffer | None
     samples: SampleLog
+    processes: Alone = ALONE
 
     @cached_property
     def fingerprint(self) -> str:
@@ -216,6 +219,7 @@ def assemble_run(
     prompts: list[list[int]],
     eval_tasks: dict[str, Task],
     grader: AnyGrader,
+    processes: Alone = ALONE,
 ) -> Run:
     """Give a policy and its tasks what they are trained with, all as before a first update.
 
@@ -226,6 +230,7 @@ def assemble_run(
         prompts: its prompts as token ids.
         eval_tasks: what is evaluated, by name.
         grader: compares the final answers.
+        processes: those that run it together, each of which prepares it.
 
     Returns:
         The run, with its optimizer, schedule, reference, memory and replay buffer.
@@ -241,6 +246,14 @@ def assemble_run(
         config.num_prompts,
         "Lower --prompts or take more rows",
     )
+    require(
+        config.num_prompts >= processes.count,
+        "train",
+        "num_prompts",
+        f"at least the {processes.count} processes, each of which rolls out whole groups",
+        config.num_prompts,
+        "Raise --prompts or launch fewer processes",
+    )
     trainable = [value for value in policy.model.parameters() if value.requires_grad]
     optimizer = make_optimizer(config, trainable)
     is_replaying = config.replay_groups > 0
@@ -252,22 +265,24 @@ def assemble_run(
         task=task,
         prompts=prompts,
         eval_tasks=eval_tasks,
-        grader=grader,
+        grader=grader if processes is ALONE else SharedGrader(grader, processes),
         reference=load_reference(config, policy),
         memory=RuleMemory.start(config.update_rule, len(task)),
         replay=ReplayBuffer(config.replay_capacity, config.replay_max_age)
         if is_replaying
         else None,
         samples=SampleLog(policy, config.log_samples),
+        processes=processes,
     )
 
 
-def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
+def prepare_run(config: TrainConfig, grader: AnyGrader, processes: Alone = ALONE) -> Run:
     """Load the model and the tasks of a run; nothing is written.
 
     Args:
         config: the resolved configuration.
         grader: compares the final answers.
+        processes: those that run it together, each of which prepares it.
 
     Returns:
         The run before its first update.
@@ -301,4 +316,5 @@ def prepare_run(config: TrainConfig, grader: AnyGrader) -> Run:
         prompts=prompts,
         eval_tasks=eval_tasks,
         grader=grader,
+        processes=processes,
     )

@@ -14,23 +14,39 @@ from banditlab.validation import require, require_known
 from llm_bridge.averaging import AVERAGINGS, Averaging, averaged_weight
 from llm_bridge.forward import token_log_prob
 from llm_bridge.microbatches import iterate_microbatches
+from llm_bridge.parallel import ALONE, Alone
 from llm_bridge.ratios import RatioTally, SurrogateStats, require_advantage
 from llm_bridge.rollout import Rollout
 
 
-def _weigh(
+def weigh_tokens(
     rule: UpdateRule,
     level: Level,
     log_prob: Tensor,
     old_log_prob: Tensor,
     advantage: Tensor,
     mask: Tensor,
-    ref_log_prob: Tensor | None,
-    multiplier: float | None,
+    ref_log_prob: Tensor | None = None,
+    multiplier: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weight of each token, [n, T], and log-ratio, weight and advantage of each unit.
+    """Weight of each token: that of its unit, spread.
 
-    All arguments are detached; advantage [n], log-probs [n, T].
+    Args:
+        rule: the update rule.
+        level: unit of the ratio.
+        log_prob: log-probabilities of this very pass, detached, nats, shape [n, T].
+        old_log_prob: those under the policy that sampled, nats, shape [n, T].
+        advantage: of each rollout, in units of reward, shape [n].
+        mask: True for sampled tokens, shape [n, T].
+        ref_log_prob: those under the reference policy, nats, shape [n, T], if the rule reads them.
+        multiplier: present multiplier of a rule with a dual.
+
+    Returns:
+        The weights, shape [n, T], 0 where the mask is False; log-ratio, weight and advantage of
+        each unit, as many as there are units.
+
+    Raises:
+        FloatingPointError: a weight or a log-ratio is not finite.
     """
     unit_log_prob, unit_old_log_prob = (pool(x, mask, level) for x in (log_prob, old_log_prob))
     is_unit = mask if level == "token" else torch.ones_like(mask[:, 0])
@@ -47,7 +63,7 @@ def _weigh(
     log_ratio = (unit_log_prob - unit_old_log_prob)[is_unit]
     if not bool(torch.isfinite(weight[is_unit]).all() & torch.isfinite(log_ratio).all()):
         raise FloatingPointError(
-            "`accumulate_gradient`: weights and log-probabilities must be finite; the largest "
+            "`weigh_tokens`: weights and log-probabilities must be finite; the largest "
             f"log-ratio is {float(log_ratio.max()):g} nats. The policy has run away from the one "
             "that sampled; lower the learning rate or the number of inner epochs, or clip."
         )
@@ -87,6 +103,7 @@ def accumulate_gradient(
     num_fresh: int | None = None,
     ref_log_prob: Tensor | None = None,
     multiplier: float | None = None,
+    processes: Alone = ALONE,
 ) -> SurrogateStats:
     """Add the gradient of an update rule's loss to `.grad` of the model's parameters.
 
@@ -115,9 +132,11 @@ def accumulate_gradient(
         ref_log_prob: log-probability of each token under the reference policy, nats, shape
             [P, G, T]; needed where the rule has a reference term in the loss.
         multiplier: present multiplier of a rule with a dual.
+        processes: those that share the rows. Means are over the rows of all; `.grad` gets the
+            terms of this process alone, and the gradient is the sum over processes.
 
     Returns:
-        Statistics of the ratios.
+        Statistics of the ratios of all rows.
 
     Raises:
         ValueError: the advantage is not of shape [P, G], the averaging is unknown or lacks its
@@ -131,33 +150,34 @@ def accumulate_gradient(
     num_rollouts = len(flat_mask) if rows is None else len(rows)
     num_tokens = int((flat_mask if rows is None else flat_mask[rows]).sum())
     num_fresh_rows = (len(rollout.mask) if num_fresh is None else num_fresh) * advantage.shape[1]
-    tally = RatioTally()
-    for part_rows, part in iterate_microbatches(model, rollout, microbatch_tokens, rows):
-        log_prob = token_log_prob(model, part, temperature=temperature)
-        detached = log_prob.detach()
-        old_log_prob = _recorded(rollout.old_log_prob, part_rows, part.mask, detached)
-        weight, log_ratio, unit_weight, unit_advantage = _weigh(
-            rule,
-            level,
-            detached,
-            old_log_prob,
-            advantage.flatten()[part_rows].to(detached),
-            part.mask,
-            None
-            if ref_log_prob is None
-            else _recorded(ref_log_prob, part_rows, part.mask, detached),
-            multiplier,
-        )
-        is_fresh = part_rows < num_fresh_rows
-        difference = (detached - old_log_prob)[part.mask & is_fresh[:, None]]
-        tally.add(log_ratio, unit_weight, unit_advantage, difference)
-        weight = averaged_weight(
-            weight,
-            part.mask,
-            averaging,
-            num_rollouts=num_rollouts,
-            num_tokens=num_tokens,
-            max_new_tokens=max_new_tokens,
-        )
-        log_prob.backward(-weight)
-    return tally.result()
+    tally, own = RatioTally(), processes.own_rows(len(flat_mask), rows)
+    with processes.together():
+        for part_rows, part in iterate_microbatches(model, rollout, microbatch_tokens, own):
+            log_prob = token_log_prob(model, part, temperature=temperature)
+            detached = log_prob.detach()
+            old_log_prob = _recorded(rollout.old_log_prob, part_rows, part.mask, detached)
+            weight, log_ratio, unit_weight, unit_advantage = weigh_tokens(
+                rule,
+                level,
+                detached,
+                old_log_prob,
+                advantage.flatten()[part_rows].to(detached),
+                part.mask,
+                None
+                if ref_log_prob is None
+                else _recorded(ref_log_prob, part_rows, part.mask, detached),
+                multiplier,
+            )
+            is_fresh = part_rows < num_fresh_rows
+            difference = (detached - old_log_prob)[part.mask & is_fresh[:, None]]
+            tally.add(log_ratio, unit_weight, unit_advantage, difference)
+            weight = averaged_weight(
+                weight,
+                part.mask,
+                averaging,
+                num_rollouts=num_rollouts,
+                num_tokens=num_tokens,
+                max_new_tokens=max_new_tokens,
+            )
+            log_prob.backward(-weight)
+    return RatioTally.merged(processes.gather(tally)).result()

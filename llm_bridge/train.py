@@ -9,7 +9,7 @@ checkpoint gives the same bits. What an update does is in `llm_bridge.update`.
 
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from llm_bridge.checkpoint import DEFAULT_NUM_KEPT, read_latest_checkpoint, save
 from llm_bridge.config import TrainConfig
 from llm_bridge.evaluate_run import run_evaluation
 from llm_bridge.graders import AnyGrader
+from llm_bridge.launch import find_processes
 from llm_bridge.metrics import read_metrics
+from llm_bridge.parallel import Alone, checksum
 from llm_bridge.progress import ProgressBar
 from llm_bridge.run import (
     Run,
@@ -44,23 +46,28 @@ PROVENANCE_FILE = "provenance.json"
 
 def _restore(run: Run, out: Path) -> dict[str, Any] | None:
     """Go back to the last checkpoint, if there is one, and return it."""
-    state, notices = read_latest_checkpoint(out)
+    with run.processes.together():
+        state, notices = read_latest_checkpoint(out)
     for notice in notices:
-        tqdm.write(f"train: {notice}", file=sys.stderr)
+        if run.processes.is_main:
+            tqdm.write(f"train: {notice}", file=sys.stderr)
+    run.processes.require_same(None if state is None else state["update"], "checkpoints")
     if state is not None:
-        run.load_state_dict(state)
+        with run.processes.together():
+            run.load_state_dict(state)
     return state
 
 
 def _run_updates(
     run: Run, out: Path, *, progress: bool, keep_checkpoints: int, tensorboard: bool
 ) -> None:
-    config = run.config
+    config, processes = run.config, run.processes
     state = _restore(run, out)
     done = 0 if state is None else state["update"]
+    is_shown = progress and processes.is_main
     with (
-        RunRecord(out, state, tensorboard=tensorboard) as record,
-        ProgressBar(config.num_updates, done, is_shown=progress) as bar,
+        RunRecord(out, state, tensorboard=tensorboard, processes=processes) as record,
+        ProgressBar(config.num_updates, done, is_shown=is_shown) as bar,
     ):
 
         def tell(line: dict[str, Any]) -> None:
@@ -76,11 +83,14 @@ def _run_updates(
                 if is_last or update % config.eval_every == 0:
                     tell(run_evaluation(run, update))
             except FloatingPointError as error:
-                write_json(out / STOPPED_FILE, {"update": update, "reason": str(error)})
+                stopped = {"update": update, "reason": str(error)}
+                processes.on_main(write_json, out / STOPPED_FILE, stopped)
                 raise _stopped_error(out) from error
             if is_last or update % config.checkpoint_every == 0:
+                if processes.count > 1:
+                    processes.require_same(checksum(run.policy.model), "weights")
                 state = {**run.state_dict(), **record.sync()}
-                save_checkpoint(out, update, state, num_kept=keep_checkpoints)
+                processes.on_main(save_checkpoint, out, update, state, num_kept=keep_checkpoints)
 
 
 def _stopped_error(out: Path) -> FloatingPointError:
@@ -113,10 +123,47 @@ def _is_finished(out: Path) -> bool:
     return (out / SUMMARY_FILE).exists()
 
 
-def _recorded_threads(out: Path, wanted: int | None) -> int | None:
-    # Other thread counts sum in another order: the bits would differ.
+def _recorded_threads(out: Path, wanted: int | None, processes: Alone) -> int | None:
+    # Other thread counts and numbers of processes sum in another order: the bits would differ.
     path = out / PROVENANCE_FILE
-    return json.loads(path.read_text())["num_threads"] if path.exists() else wanted
+    if not path.exists():
+        return wanted
+    recorded = json.loads(path.read_text())
+    count = recorded.get("num_processes", 1)
+    require(
+        count == processes.count,
+        "train",
+        "out",
+        f"a run folder of {processes.count} {'process' if processes.count == 1 else 'processes'}",
+        f"{out}, whose run began with {count}",
+        f"Go on with {count}, or choose another --out",
+    )
+    return recorded["num_threads"]
+
+
+def _find_finished(out: Path, config: TrainConfig, wait_seconds: float) -> bool:
+    """Whether a folder holds the end of this run, once it is clear that none works on it."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    claim_run_folder(out, config.as_dict(), "train")
+    if _is_finished(out):
+        return True
+    with lock_run_folder(out, "train", wait_seconds=wait_seconds):
+        # A folder that is held is told before a model is loaded, which may be a large one.
+        return False
+
+
+def _prepare_folder(out: Path, config: TrainConfig, processes: Alone) -> None:
+    remove_leftovers(out)
+    if not (out / PROVENANCE_FILE).exists():
+        counts = {"num_threads": torch.get_num_threads(), "num_processes": processes.count}
+        write_json(out / PROVENANCE_FILE, provenance(**counts, seed=config.seed))
+
+
+def _finish(run: Run, out: Path) -> None:
+    summary = _summarize(out)
+    save_model(run, out, summary, read_json(out / PROVENANCE_FILE))
+    write_json(out / SUMMARY_FILE, summary)
 
 
 def train(
@@ -130,6 +177,8 @@ def train(
     tensorboard: bool = False,
 ) -> Path:
     """Train a model, or go on with a run that was interrupted; a finished run is reused.
+
+    Where a launcher started several processes, they share the run and one of them writes.
 
     Args:
         config: the configuration.
@@ -146,8 +195,10 @@ def train(
 
     Raises:
         ValueError: bad configuration, model or dataset, a folder of another run, or one that
-            another process works on; nothing is written then.
-        ModuleNotFoundError: TensorBoard is asked for and not installed; nothing is written then.
+            another process works on, or that other than so many processes began; nothing is
+            written then.
+        ModuleNotFoundError: TensorBoard is asked for and not installed, or several processes were
+            launched and accelerate is not; nothing is written then.
         FloatingPointError: the run blew up, now or when it ran before; stopped.json says where.
         WriteRefusedError: the disk is full or refuses; the last good checkpoint remains, and the
             same call goes on from it.
@@ -164,27 +215,24 @@ def train(
         require_tensorboard()
     out = Path(out)
     config = config.resolved()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        claim_run_folder(out, config.as_dict(), "train")
-        if _is_finished(out):
-            return out
-        with lock_run_folder(out, "train", wait_seconds=wait_seconds):
-            # A folder that is held is told before a model is loaded, which may be a large one.
-            pass
+    processes = find_processes(config.device)
+    if processes.on_main(_find_finished, out, config, wait_seconds):
+        return out
     with make_run_grader(config) if grader is None else nullcontext(grader) as grader:
-        run = prepare_run(config, grader)
-        claim_run_folder(out, config.as_dict(), "train")
-        with (
-            lock_run_folder(out, "train", wait_seconds=wait_seconds),
-            torch_threads(_recorded_threads(out, config.num_threads)),
-        ):
+        with processes.together():
+            run = prepare_run(config, grader, processes)
+        with ExitStack() as stack:
+
+            def begin() -> int | None:
+                claim_run_folder(out, config.as_dict(), "train")
+                stack.enter_context(lock_run_folder(out, "train", wait_seconds=wait_seconds))
+                return _recorded_threads(out, config.num_threads, processes)
+
+            stack.enter_context(torch_threads(processes.on_main(begin)))
             # Another process may have come to the end of the run before the lock was free.
-            if _is_finished(out):
+            if processes.on_main(_is_finished, out):
                 return out
-            remove_leftovers(out)
-            if not (out / PROVENANCE_FILE).exists():
-                threads = torch.get_num_threads()
-                write_json(out / PROVENANCE_FILE, provenance(num_threads=threads, seed=config.seed))
+            processes.on_main(_prepare_folder, out, config, processes)
             _run_updates(
                 run,
                 out,
@@ -192,7 +240,5 @@ def train(
                 keep_checkpoints=keep_checkpoints,
                 tensorboard=tensorboard,
             )
-            summary = _summarize(out)
-            save_model(run, out, summary, read_json(out / PROVENANCE_FILE))
-            write_json(out / SUMMARY_FILE, summary)
+            processes.on_main(_finish, run, out)
     return out

@@ -61,6 +61,7 @@ def _roll_out(run: Run, update: int, questions: np.ndarray) -> Rollout:
         pad_token_id=policy.pad_token_id,
         temperature=config.temperature,
         generator=make_generator(config, SAMPLES, update),
+        processes=run.processes,
     )
 
 
@@ -94,6 +95,7 @@ def _judge(
             read,
             temperature=config.temperature,
             microbatch_tokens=config.microbatch_tokens,
+            processes=run.processes,
         )
         if rule.reference.place == "reward":
             both = (drawn.old_log_prob, ref_log_prob)
@@ -152,7 +154,9 @@ def _step(
         num_fresh=num_fresh,
         ref_log_prob=experience.ref_log_prob,
         multiplier=run.memory.multiplier,
+        processes=run.processes,
     )
+    run.processes.sum_gradients(run.policy.model.parameters())
     norm = clip_gradient(run.policy.model.parameters(), config.max_gradient_norm)
     run.optimizer.step()
     return stats, norm
@@ -182,6 +186,7 @@ def _train_on(run: Run, experience: Experience, update: int, num_fresh: int) -> 
                 experience.rollout,
                 temperature=config.temperature,
                 microbatch_tokens=config.microbatch_tokens,
+                processes=run.processes,
             )
             variance = ratio_variance(log_prob, experience.rollout, config.level)
         line |= {"multiplier": run.memory.multiplier, "final_ratio_variance": variance}

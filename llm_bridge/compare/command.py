@@ -142,7 +142,9 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     from llm_bridge.compare.run import compare, estimate_seconds, require_heldout
     from llm_bridge.compare.score import scores_table
+    from llm_bridge.launch import require_alone
 
+    require_alone("compare")
     if arguments.dry_run:
         from llm_bridge.estimate import peak_memory_bytes
 

@@ -1,4 +1,5 @@
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,24 @@ def test_every_rule_is_taken(name):
     assert config.resolved().update_rule == RULES[name]
     assert config.resolved().resolved() == config.resolved()
     assert TrainConfig(**json.loads(json.dumps(config.resolved().as_dict()))) == config.resolved()
+
+
+def test_a_rule_of_a_file_is_read_once_and_read_anew_by_another_process(tmp_path):
+    path = tmp_path / "rules.py"
+    path.write_text(
+        "from banditlab import UpdateRule, group_mean\n"
+        "def weight(log_prob, old_log_prob, advantage):\n"
+        "    return advantage\n"
+        "mine = UpdateRule('mine', group_mean, weight, 'A', 'made up')\n"
+    )
+    config = TrainConfig(rule=f"{path}:mine")
+    assert config.update_rule is config.update_rule
+    again = pickle.loads(pickle.dumps(config))
+    assert again == config
+    assert "update_rule" not in vars(again)
+    assert again.update_rule.name == config.update_rule.name
+    path.write_text(path.read_text().replace("return advantage", "return 2 * advantage"))
+    assert config.update_rule.weight(0.0, 0.0, 1.0) == 1.0, "a run keeps the rule it began with"
 
 
 def test_a_batch_baseline_takes_one_rollout_of_each_prompt_but_not_one_in_all():

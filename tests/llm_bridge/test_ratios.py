@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from banditlab.levels import LEVELS, pool
 from banditlab.rules import get_rule
 from llm_bridge.forward import token_log_prob
 from llm_bridge.microbatches import rollout_log_prob
-from llm_bridge.ratios import ratio_variance
+from llm_bridge.ratios import RatioTally, ratio_variance
 from tests.llm_bridge.gradients import (
     TEMPERATURE,
     gradient_of,
@@ -78,3 +79,22 @@ def test_statistics_are_those_of_the_ratios(level):
     assert low > 0
     assert high > 0
     assert low != high
+
+
+def test_tallies_of_parts_merge_to_that_of_the_whole():
+    rng = torch.Generator().manual_seed(0)
+    units = [torch.randn(9, generator=rng, dtype=torch.float64) for _ in range(4)]
+    units[1] = torch.where(units[1].abs() < 0.5, 0.0, units[1])
+
+    def tally(start, stop):
+        one = RatioTally()
+        if stop > start:
+            one.add(*(values[start:stop] for values in units))
+        return one
+
+    whole = tally(0, 9).result()
+    merged = RatioTally.merged([tally(0, 2), tally(2, 2), tally(2, 9)]).result()
+    for name, value in vars(whole).items():
+        assert getattr(merged, name) == pytest.approx(value, rel=1e-14), name
+    assert RatioTally.merged([tally(0, 9)]).result() == whole
+    assert RatioTally.merged([tally(0, 2), tally(2, 8)]).result() != whole
