@@ -4,6 +4,7 @@ Shapes: * any.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,6 +76,10 @@ class KernelLaw:
             require_finite_number(
                 "KernelLaw", "exponent", self.exponent, remedy="0 is the constant law"
             )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The law's arguments that are given, as JSON can write them."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def strength(self, pass_rate: np.ndarray) -> np.ndarray:
         """Kernel at a pass rate.

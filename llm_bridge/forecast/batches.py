@@ -6,12 +6,14 @@ each configuration has a kernel of its own,
 
     kernel = <grad P_target, grad P_train / root> / (slope_target * slope_train),
 
-measured with the root of the base model.
+measured with the root of the base model, there and along the probe: its relative error is taken to
+be that of the kernel under SGD at the same place.
 
 Shapes: P prompts, G group, N updates, D parameters.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ import torch
 from banditlab.rules import UpdateRule, advantage_and_state, initial_state, score_weight
 from banditlab.validation import require
 from llm_bridge.forecast.calibration import BatchStatistics
+from llm_bridge.forecast.law_fit import fit_law
 from llm_bridge.forecast.measure import Sampler
 from llm_bridge.forecast.probe import Place
 from llm_bridge.scores import mean_gradient, score_gradients
@@ -79,7 +82,7 @@ def _rows(task: Task, num_prompts: int, num_batches: int, seed: int) -> np.ndarr
 def measure_batches(
     sampler: Sampler,
     train: Task,
-    base: Place,
+    places: Sequence[Place],
     rule: UpdateRule,
     *,
     num_prompts: int,
@@ -92,7 +95,7 @@ def measure_batches(
     Args:
         sampler: draws the responses of the base model.
         train: prompts trained on.
-        base: what the probe measured at the base model.
+        places: what the probe measured, the base model first.
         rule: the update rule.
         num_prompts: prompts of an update.
         group_size: rollouts of a prompt that are trained on.
@@ -140,7 +143,17 @@ def measure_batches(
         squares.append((weight**2).mean())
         silent.append((weight == 0.0).all(axis=1).mean())
     root = moments.root()
-    kernel = _scaled_kernel(base, root)
+    kernels = [_scaled_kernel(place, root) for place in places]
+    fitted = fit_law(
+        np.array([place.point.train_pass_rate for place in places]),
+        np.array(kernels),
+        np.array(
+            [
+                kernel * place.point.kernel_se / place.point.kernel
+                for kernel, place in zip(kernels, places, strict=True)
+            ]
+        ),
+    )
     rollout, _ = sampler.draw(train, np.arange(min(len(train), 32)), max(1, 32 // len(train)))
     own = (score_gradients(model, rollout).cpu().double().numpy() ** 2 / root).sum(axis=1).mean()
     return BatchStatistics(
@@ -150,7 +163,8 @@ def measure_batches(
         signal_to_noise=moments.signal_to_noise(),
         share_without_signal=float(np.mean(silent)),
         weight_square=float(np.mean(squares)),
-        adam_kernel=kernel,
+        adam_kernels=kernels,
+        adam_law=fitted.law.as_dict(),
         adam_own_kernel=float(own),
         adam_share=float(np.isfinite(root).mean()),
     )

@@ -196,7 +196,7 @@ def _calibrate(
         np.array([place.point.kernel_se for place in places]),
     )
     own_kernel = mean_own_kernel(sampler, train, _OWN_RESPONSES)
-    batches = _all_batches(study, row, sampler, train, places[0], seed)
+    batches = _all_batches(study, row, sampler, train, places, seed)
     responses = measure_responses(
         sampler,
         train,
@@ -206,7 +206,6 @@ def _calibrate(
         seed=seed,
     )
     base = places[0]
-    law = {name: value for name, value in vars(fitted.law).items() if value is not None}
     return Calibration(
         settings={**study.model_settings(), "row": row, **sizes, "seed": seed},
         train_correct=base.train.num_correct.tolist(),
@@ -215,7 +214,7 @@ def _calibrate(
         num_target_samples=base.target.num_samples,
         is_heldout=target is not None,
         points=[place.point for place in places],
-        law=law,
+        law=fitted.law.as_dict(),
         ceiling_misfit=fitted.ceiling_misfit,
         own_kernel=own_kernel,
         batches=batches,
@@ -225,7 +224,7 @@ def _calibrate(
 
 
 def _all_batches(
-    study: Study, row: int | None, sampler: Sampler, train: Any, base: Place, seed: int
+    study: Study, row: int | None, sampler: Sampler, train: Any, places: list[Place], seed: int
 ) -> list[BatchStatistics]:
     """Statistics of each rule and size once, whatever the learning rates."""
     wanted = {(cell.rule, cell.num_prompts, cell.group_size) for cell in study.of_row(row)}
@@ -233,7 +232,7 @@ def _all_batches(
         measure_batches(
             sampler,
             train,
-            base,
+            places,
             get_rule(rule),
             num_prompts=num_prompts,
             group_size=group_size,

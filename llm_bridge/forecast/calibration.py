@@ -56,7 +56,9 @@ class BatchStatistics:
         signal_to_noise: squared norm of the mean gradient over the trace of its covariance.
         share_without_signal: share of prompts whose advantages are all 0.
         weight_square: mean square of the score weights at ratio 1.
-        adam_kernel: shared kernel under AdamW's scaling by the root of E[gradient^2].
+        adam_kernels: shared kernel under AdamW's scaling by the root of E[gradient^2] of the base
+            model, at each place of the probe.
+        adam_law: law of that kernel, as of `Calibration.law`.
         adam_own_kernel: what its step on a response adds to the response's own log-prob.
         adam_share: share of the parameters that the gradients of several batches reach.
     """
@@ -67,7 +69,8 @@ class BatchStatistics:
     signal_to_noise: float
     share_without_signal: float
     weight_square: float
-    adam_kernel: float
+    adam_kernels: list[float]
+    adam_law: dict[str, Any]
     adam_own_kernel: float
     adam_share: float
 

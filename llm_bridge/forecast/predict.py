@@ -4,7 +4,7 @@ Shapes: R simulated runs, S points of a curve.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -96,15 +96,14 @@ def cell_problem(
         ValueError: the cell's updates were not measured, though its optimizer asks for it.
     """
     law = calibration.kernel_law()
+    base_kernel = calibration.points[0].kernel
     own_kernel, weight_square = calibration.own_kernel, None
     if cell.optimizer == "adamw":
         batch = calibration.batch(cell.rule, cell.num_prompts, cell.group_size)
-        # The law says by which share a kernel falls; the base value is the optimizer's own.
-        law = replace(law, kernel=batch.adam_kernel)
+        law, base_kernel = KernelLaw(**batch.adam_law), batch.adam_kernels[0]
         own_kernel, weight_square = batch.adam_own_kernel, batch.weight_square
     if predictor == "constant":
-        kernel = law.kernel if cell.optimizer == "adamw" else calibration.points[0].kernel
-        law = KernelLaw(kernel)
+        law = KernelLaw(base_kernel)
     train = calibration.train_pass_rates()
     rates = [train, calibration.target_pass_rates()] if calibration.is_heldout else [train]
     return SharedShiftProblem(

@@ -114,7 +114,8 @@ def _batches(calibration: Calibration) -> str:
             f"{batch.rule} {batch.num_prompts}x{batch.group_size}",
             batch.signal_to_noise,
             batch.share_without_signal,
-            batch.adam_kernel,
+            batch.adam_kernels[0],
+            batch.adam_kernels[-1] / batch.adam_kernels[0],
             batch.adam_own_kernel,
         )
         for batch in calibration.batches
@@ -124,6 +125,7 @@ def _batches(calibration: Calibration) -> str:
         "signal^2/noise",
         "share of groups\nwithout signal",
         "kernel\nunder AdamW",
+        "share left at\nthe probe's end",
         "own kernel\nunder AdamW",
     )
     return tabulate(rows, headers=headers, floatfmt=".4g")
@@ -156,7 +158,7 @@ def experiment_toml(calibration: Calibration, cell: StudyCell) -> str:
     """
     problem = cell_problem(calibration, cell)
     settings = cell_settings(cell, num_runs=_SIMULATED_RUNS, seed=0)
-    law = {name: value for name, value in vars(problem.law).items() if value is not None}
+    law = problem.law.as_dict()
     rule = get_rule(cell.rule)
     heldout = problem.pass_rate[problem.num_train :]
     lines = [
