@@ -132,8 +132,8 @@ def _draw_cell(axes: Any, points: Sequence[ForecastPoint], runs: Any) -> None:
         )
     for predictor, look in (
         ("constant", {"color": "#999999", "lw": 1.0}),
-        ("theory", {"color": "black", "lw": 1.2, "ls": "--"}),
         ("drifting", {"color": colour, "lw": 1.8}),
+        ("theory", {"color": "black", "lw": 1.0, "ls": "--"}),
     ):
         chosen = [point for point in points if point.predictor == predictor]
         if not chosen:

@@ -77,6 +77,12 @@ class SharedShift:
         )
         self.problem, self.num_runs, self._optimizer = problem, num_runs, optimizer
         self._base = logit(problem.pass_rate)
+        # Measured rates are shares of a few samples, so few of them differ.
+        self._levels, self._level_of = np.unique(self._base, return_inverse=True)
+        in_training = self._level_of[: problem.num_train]
+        self._train_share = (
+            np.bincount(in_training, minlength=len(self._levels)) / problem.num_train
+        )
         self.shift = np.zeros(num_runs)
         self._gradient, self._square = np.zeros(num_runs), np.zeros(num_runs)
         self._mean, self._mean_square = np.zeros(num_runs), np.zeros(num_runs)
@@ -176,7 +182,7 @@ class SharedShift:
     def move(self) -> None:
         """Take one optimizer step with the pending gradient, through the kernel of the moment."""
         optimizer, problem = self._optimizer, self.problem
-        kernel = problem.law.strength(self.expected_reward()[:, : problem.num_train].mean(axis=1))
+        kernel = problem.law.strength(self._level_rates() @ self._train_share)
         self._num_moves += 1
         mean, kept, root = self._gradient.copy(), 0.0, np.ones(self.num_runs)
         if isinstance(optimizer, Adam):
@@ -199,6 +205,10 @@ class SharedShift:
         self._moving = []
         self._gradient[...] = 0.0
         self._square[...] = 0.0
+
+    def _level_rates(self) -> np.ndarray:
+        """Pass rate of each level of base pass rates, [R, levels]."""
+        return expit(self._levels + self.shift[:, None])
 
     def release(self, draw: ShiftDraw) -> None:
         """End the round; none of its responses is drawn again.
@@ -235,7 +245,7 @@ class SharedShift:
         Returns:
             Shape [R, P].
         """
-        return expit(self._base + self.shift[:, None])
+        return self._level_rates()[:, self._level_of]
 
     def entropy(self) -> np.ndarray:
         """Entropy of right against wrong; that of endless single responses is infinite.
@@ -243,8 +253,9 @@ class SharedShift:
         Returns:
             Nats, shape [R, P].
         """
-        right = self.expected_reward()
-        return -xlogy(right, right) - xlogy(1.0 - right, 1.0 - right)
+        right = self._level_rates()
+        entropy = -xlogy(right, right) - xlogy(1.0 - right, 1.0 - right)
+        return entropy[:, self._level_of]
 
     def collision(self) -> np.ndarray:
         """Probability that two rollouts are the same response: 0, there are endless ones.
