@@ -76,9 +76,8 @@ class SharedShift:
             "Measure the kernels for the optimizer that is used",
         )
         self.problem, self.num_runs, self._optimizer = problem, num_runs, optimizer
-        self._base = logit(problem.pass_rate)
         # Measured rates are shares of a few samples, so few of them differ.
-        self._levels, self._level_of = np.unique(self._base, return_inverse=True)
+        self._levels, self._level_of = np.unique(logit(problem.pass_rate), return_inverse=True)
         in_training = self._level_of[: problem.num_train]
         self._train_share = (
             np.bincount(in_training, minlength=len(self._levels)) / problem.num_train
@@ -108,7 +107,7 @@ class SharedShift:
         Returns:
             The draw.
         """
-        pass_rate = expit(self._base[contexts] + self.shift[:, None])
+        pass_rate = self._level_rates()[self._runs, self._level_of[contexts]]
         return self._draw(contexts, uniform[..., 0] < pass_rate[..., None])
 
     def place(self, contexts: np.ndarray, arms: np.ndarray) -> ShiftDraw:
@@ -159,10 +158,11 @@ class SharedShift:
         Returns:
             Nats, shape [R, B, G].
         """
-        base = self._base[draw.contexts]
-        now = base + self.shift[:, None]
-        right = (log_expit(now) - log_expit(base))[..., None]
-        wrong = (log_expit(-now) - log_expit(-base))[..., None]
+        now, level = self._levels + self.shift[:, None], self._level_of[draw.contexts]
+        right, wrong = (
+            (log_expit(sign * now) - log_expit(sign * self._levels))[self._runs, level][..., None]
+            for sign in (1.0, -1.0)
+        )
         return np.where(draw.is_correct, right, wrong) + draw.own
 
     def accumulate(self, draw: ShiftDraw, coefficient: np.ndarray) -> None:
@@ -172,7 +172,7 @@ class SharedShift:
             draw: responses drawn in this round or an earlier one.
             coefficient: scale * weight of each, shape [R, B, G].
         """
-        pass_rate = expit(self._base[draw.contexts] + self.shift[:, None])[..., None]
+        pass_rate = self._level_rates()[self._runs, self._level_of[draw.contexts]][..., None]
         self._gradient += (coefficient * (draw.is_correct - pass_rate)).sum(axis=(1, 2))
         # Coefficients are weights over their number, so this adds up to the mean square weight.
         self._square += (coefficient**2).sum(axis=(1, 2)) * coefficient[0].size
