@@ -98,10 +98,10 @@ class FastDecoder:
         per_key = (num_rows * num_keys, num_heads // num_keys, weights.head_dim)
         so_far = (2, self._length, num_rows * num_keys, weights.head_dim)
         for layer, cache in zip(weights.layers, self._cache, strict=True):
-            joined = F.linear(scale_to_unit(x, weights.eps), layer.qkv, layer.qkv_bias)
+            joined = F.linear(scale_to_unit(x, weights.least), layer.qkv, layer.qkv_bias)
             if layer.query_key_norm is not None:
                 heads = joined.view(num_rows, -1, weights.head_dim)[:, : num_heads + num_keys]
-                heads.copy_(scale_to_unit(heads, weights.eps) * layer.query_key_norm)
+                heads.copy_(scale_to_unit(heads, weights.least_of_head) * layer.query_key_norm)
             turned = (joined.view(rotation.dtype) * rotation).view(joined.dtype)
             query, key_value = turned[:, :query_width], turned[:, query_width:]
             cache[:, place].copy_(key_value.view(num_rows, 2, -1).transpose(0, 1))
@@ -110,8 +110,8 @@ class FastDecoder:
             attended = torch.bmm(scores.softmax(dim=-1), values.transpose(0, 1))
             x = torch.addmm(x, attended.view(num_rows, -1), layer.out.T)
             x = x if layer.out_bias is None else x + layer.out_bias
-            gate_up = F.linear(scale_to_unit(x, weights.eps), layer.gate_up, layer.gate_up_bias)
+            gate_up = F.linear(scale_to_unit(x, weights.least), layer.gate_up, layer.gate_up_bias)
             gate, up = gate_up.chunk(2, dim=-1)
             x = torch.addmm(x, F.silu(gate).mul_(up), layer.down.T)
             x = x if layer.down_bias is None else x + layer.down_bias
-        return F.linear(scale_to_unit(x, weights.eps), self._head)
+        return F.linear(scale_to_unit(x, weights.least), self._head)

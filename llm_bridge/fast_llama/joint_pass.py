@@ -75,4 +75,4 @@ def run_joint_pass(
         attended, cache = attend(join_heads(weights, layer, x), layout, first)
         x = after_attention(weights, layer, x[first:], attended)
         prompt_cache.append(cache)
-    return scale_to_unit(x, weights.eps) * weights.final_norm, prompt_cache
+    return scale_to_unit(x, weights.least) * weights.final_norm, prompt_cache

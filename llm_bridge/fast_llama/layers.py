@@ -3,7 +3,6 @@
 Shapes as in the package.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -36,16 +35,15 @@ def read_rotations(model: Any, weights: Weights, num_positions: int) -> Tensor:
     return torch.cat([turn.expand(-1, num_turned, -1), still], dim=1).flatten(1)
 
 
-def _length(x: Tensor, eps: float) -> Tensor:
-    """sqrt(|x|^2 + E * eps) over the last dimension, which is kept."""
-    least = x.new_full((), math.sqrt(x.shape[-1] * eps))
+def _length(x: Tensor, least: Tensor) -> Tensor:
+    """sqrt(|x|^2 + least^2) over the last dimension, which is kept."""
     return torch.linalg.vector_norm(x, dim=-1, keepdim=True).hypot_(least)
 
 
 class _Unit(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
-        length = _length(x, eps)
+    def forward(ctx: Any, x: Tensor, least: Tensor) -> Tensor:
+        length = _length(x, least)
         unit = x / length
         ctx.save_for_backward(unit, length)
         return unit
@@ -57,12 +55,13 @@ class _Unit(torch.autograd.Function):
         return torch.addcmul(gradient, unit, along, value=-1.0).div_(length), None
 
 
-def scale_to_unit(x: Tensor, eps: float) -> Tensor:
-    """Root-mean-square norm of x [*, E], over sqrt(E): x / sqrt(|x|^2 + E * eps), shape [*, E].
+def scale_to_unit(x: Tensor, least: Tensor) -> Tensor:
+    """Root-mean-square norm over sqrt(E): x / sqrt(|x|^2 + least^2) of x [*, E], shape [*, E].
 
     The factor sqrt(E) and the norm's weight are part of the matrix behind it.
     """
-    return _Unit.apply(x, eps)
+    # Entering a graph takes longer than the norm of a small batch.
+    return _Unit.apply(x, least) if torch.is_grad_enabled() else x / _length(x, least)
 
 
 class _Gated(torch.autograd.Function):
@@ -88,17 +87,17 @@ class _Gated(torch.autograd.Function):
 
 def join_heads(weights: Weights, layer: Layer, x: Tensor) -> Tensor:
     """Queries, keys and values of tokens x [N, E], not turned yet, [N, (H + 2 K) * D]."""
-    joined = F.linear(scale_to_unit(x, weights.eps), layer.qkv, layer.qkv_bias)
+    joined = F.linear(scale_to_unit(x, weights.least), layer.qkv, layer.qkv_bias)
     if layer.query_key_norm is None:
         return joined
     heads = joined.unflatten(1, (-1, weights.head_dim))
     query_key, value = heads.split([len(layer.query_key_norm), weights.num_key_heads], dim=1)
-    query_key = scale_to_unit(query_key, weights.eps) * layer.query_key_norm
+    query_key = scale_to_unit(query_key, weights.least_of_head) * layer.query_key_norm
     return torch.cat([query_key, value], dim=1).flatten(1)
 
 
 def after_attention(weights: Weights, layer: Layer, x: Tensor, attended: Tensor) -> Tensor:
     """The rest of a layer behind its attention: x [N, E], attended [N, H * D], result [N, E]."""
     x = x + F.linear(attended, layer.out, layer.out_bias)
-    gate_up = F.linear(scale_to_unit(x, weights.eps), layer.gate_up, layer.gate_up_bias)
+    gate_up = F.linear(scale_to_unit(x, weights.least), layer.gate_up, layer.gate_up_bias)
     return x + F.linear(_Gated.apply(gate_up), layer.down, layer.down_bias)

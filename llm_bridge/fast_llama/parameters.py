@@ -97,7 +97,9 @@ class Weights:
         num_heads: H.
         num_key_heads: K.
         head_dim: D.
-        eps: added to the mean square in a norm.
+        least: length of a norm's vector at the least, sqrt(E * eps), since eps is added to its mean
+            square; shape [].
+        least_of_head: the same of one head, sqrt(D * eps).
     """
 
     embedding: Tensor
@@ -108,7 +110,8 @@ class Weights:
     num_heads: int
     num_key_heads: int
     head_dim: int
-    eps: float
+    least: Tensor
+    least_of_head: Tensor
 
 
 def _pair_up(weight: Tensor, head_dim: int) -> Tensor:
@@ -168,16 +171,18 @@ def _read_layer(layer: Any, num_heads: int, num_key_heads: int) -> Layer:
 
 def read_weights(model: Any) -> Weights:
     """Read a supported model's parameters; gradients flow through the joined ones."""
-    config = model.config
+    config, embedding = model.config, model.model.embed_tokens.weight
+    head_dim = model.model.layers[0].self_attn.head_dim
     num_heads, num_key_heads = config.num_attention_heads, config.num_key_value_heads
     return Weights(
-        embedding=model.model.embed_tokens.weight,
+        embedding=embedding,
         padding_idx=model.model.embed_tokens.padding_idx,
         layers=[_read_layer(layer, num_heads, num_key_heads) for layer in model.model.layers],
         final_norm=_of_length(model.model.norm.weight),
         head=model.lm_head.weight,
         num_heads=num_heads,
         num_key_heads=num_key_heads,
-        head_dim=model.model.layers[0].self_attn.head_dim,
-        eps=config.rms_norm_eps,
+        head_dim=head_dim,
+        least=embedding.new_tensor(math.sqrt(embedding.shape[1] * config.rms_norm_eps)),
+        least_of_head=embedding.new_tensor(math.sqrt(head_dim * config.rms_norm_eps)),
     )

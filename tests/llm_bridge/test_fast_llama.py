@@ -173,7 +173,7 @@ def test_the_comparison_rejects_a_broken_pass(mutant, monkeypatch):
         monkeypatch.setattr(log_prob_module, "batch_by_length", lambda x: batches(x - 1))
     else:
         length = layers._length
-        monkeypatch.setattr(layers, "_length", lambda x, eps: length(x, 10 * eps + 1e-5))
+        monkeypatch.setattr(layers, "_length", lambda x, least: length(x, 2 * least))
     with pytest.raises(AssertionError):
         assert_equal_passes(model, part, tolerance=1e-10)
 
