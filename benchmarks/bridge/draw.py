@@ -94,6 +94,9 @@ def _draw_generation(axes: Any, rows: Sequence[Row]) -> None:
     ticks = sorted({row.value for row in _pick(rows, "generation", "ours", "tokens/s")})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
+    low, high = axes.get_ylim()
+    # Room for the legend below the curves.
+    axes.set_ylim(low / 12.0, high)
     axes.set_title("(b) sampling")
 
 

@@ -31,6 +31,24 @@ def make_clock(device: str) -> Callable[[], float]:
     return now
 
 
+def both_clocks() -> tuple[float, float]:
+    """Time by the clock, and processor time of this process, seconds."""
+    return time.perf_counter(), time.process_time()
+
+
+def seconds_since(start: tuple[float, float]) -> tuple[float, float]:
+    """Seconds by both clocks.
+
+    Args:
+        start: what `both_clocks` gave.
+
+    Returns:
+        Seconds by the clock and of this process.
+    """
+    by_clock, of_process = both_clocks()
+    return by_clock - start[0], of_process - start[1]
+
+
 def device_name(device: str) -> str:
     """What the device calls itself.
 

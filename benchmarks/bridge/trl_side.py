@@ -1,12 +1,12 @@
 """The same updates by TRL's GRPOTrainer, step by step, so that others can be timed in between."""
 
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from benchmarks.bridge.machine import both_clocks, seconds_since
 from llm_bridge.config import TrainConfig
 from llm_bridge.run import prepare_run
 from llm_bridge.run_parts import make_run_grader
@@ -62,7 +62,7 @@ def _arguments(config: TrainConfig, folder: str, num_updates: int) -> Any:
 
 def run_updates(
     config: TrainConfig, num_updates: int, after_update: Callable[[], None]
-) -> tuple[list[float], list[int]]:
+) -> tuple[list[tuple[float, float]], list[int]]:
     """Train by TRL, with a cached grader of its own.
 
     Args:
@@ -71,13 +71,14 @@ def run_updates(
         after_update: called after each; its time is not counted.
 
     Returns:
-        Seconds by the clock of each update but the first, and tokens sampled in each.
+        Seconds of each update but the first, by the clock and of this process, and tokens sampled
+        in each.
     """
     from datasets import Dataset
     from transformers import PrinterCallback, TrainerCallback
     from trl import GRPOTrainer
 
-    seconds: list[float] = []
+    seconds: list[tuple[float, float]] = []
     tokens: list[int] = []
     with make_run_grader(config) as grader, tempfile.TemporaryDirectory() as folder:
         run = prepare_run(config, grader)
@@ -91,16 +92,16 @@ def run_updates(
 
         class Stopwatch(TrainerCallback):
             num_steps = 0
-            start: float | None = None
+            start: tuple[float, float] | None = None
 
             def on_step_end(self, *_: Any, **__: Any) -> None:
                 self.num_steps += 1
                 if self.num_steps % config.inner_epochs:
                     return
                 if self.start is not None:
-                    seconds.append(time.perf_counter() - self.start)
+                    seconds.append(seconds_since(self.start))
                 after_update()
-                self.start = time.perf_counter()
+                self.start = both_clocks()
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

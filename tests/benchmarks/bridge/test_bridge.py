@@ -88,12 +88,13 @@ def test_rounds_of_trl_stand_beside_the_updates_that_ran_in_them(monkeypatch):
     """Of five updates three are warm-up; TRL's first one has no beginning and is not timed."""
     monkeypatch.setattr(updates, "trl_version", lambda: "1")
     clock = itertools.count()
-    monkeypatch.setattr(updates.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(updates, "both_clocks", lambda: float(next(clock)))
+    monkeypatch.setattr(updates, "seconds_since", lambda start: (next(clock) - start, 0.5))
 
     def run_updates(config, num_updates, after_update):
         for _ in range(num_updates):
             after_update()
-        return [2.0, 3.0, 5.0, 7.0], [10, 20, 30, 40, 50]
+        return [(2.0, 1.0), (3.0, 1.0), (5.0, 1.5), (7.0, 2.5)], [10, 20, 30, 40, 50]
 
     def run_update(run, number):
         return {"mean_length": number, "log_prob_mismatch": 1e-6 * number, "seconds_grade": 0.25}
@@ -105,6 +106,7 @@ def test_rounds_of_trl_stand_beside_the_updates_that_ran_in_them(monkeypatch):
     assert rows["ours", "ms"].median == 1e3
     ratio = rows["TRL over ours", "ratio"]
     assert ratio.median == np.median([5.0, 7.0])
+    assert rows["TRL over ours, processor time", "ratio"].median == np.median([3.0, 5.0])
     assert rows["tokens, TRL", "tokens"].median == 45
     assert rows["tokens, ours", "tokens"].median == 32 * 4.5
     assert rows["largest log-prob mismatch", "nats"].median == pytest.approx(5e-6)
