@@ -27,8 +27,9 @@ Measure sampling and updates of a language model, beside Transformers and TRL.
 The competitors take turns; a cell is the median over rounds [lower quartile, upper quartile], a
 ratio that of ratios taken within a round. On a CPU one thread on one core does the work, and times
 are its processor time, except those of whole updates: these are by the clock, which sees the
-grading worker and neighbours too, beside a ratio of processor time. With --device cuda the model is one of the size of Qwen2.5-0.5B with random
-weights in bfloat16, and all times are by the clock. Without TRL its column is left out.
+grading worker and neighbours too, beside a ratio of processor time. With --device cuda the model
+is one of the size of Qwen2.5-0.5B with random weights in bfloat16, and all times are by the clock.
+Without TRL its column is left out.
 The exit code is 1 where a bound that is aimed for is missed.
 """
 
