@@ -155,7 +155,7 @@ def _attend_backward(
     score_gradient = torch.ops.aten._softmax_backward_data(prob_gradient, prob, -1, prob.dtype)
     query_gradient = torch.bmm(score_gradient, key).view(shape)
     key_gradient = torch.bmm(score_gradient.mT, query)
-    by_row = (shape[0], len(key) // max(1, shape[0]), *key.shape[1:])
+    by_row = (shape[0], -1, *key.shape[1:])
     return query_gradient, key_gradient.view(by_row), value_gradient.view(by_row)
 
 
