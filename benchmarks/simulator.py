@@ -96,10 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     core = pin()
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from banditlab.files import write_atomically
-    from banditlab.records import provenance, write_json
     from benchmarks.draw import RESULT_FILE, write_picture
-    from benchmarks.rows import csv_text, json_rows, table
+    from benchmarks.report import missed_bounds, print_section, write_results
 
     work, rows = _work(arguments.quick), []
     start, busy = time.monotonic(), time.process_time()
@@ -107,28 +105,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name in arguments.sections:
             found = work[name]()
             rows += found
-            print(f"\n# {name}\n\n{table(found)}", flush=True)
+            print_section(name, found)
     wall, busy = time.monotonic() - start, time.process_time() - busy
     print(f"\n{wall:.0f} s by the clock, of which this process had the core {busy / wall:.0%}")
-    missed = [row for row in rows if row.is_met is False]
-    for row in missed:
-        bound = f"at most {row.at_most:g}" if row.at_most is not None else f">= {row.at_least:g}"
-        print(f"missed: {row.case}, {row.quantity}: {row.median:.3g}, aimed for {bound}")
+    missed = missed_bounds(rows)
+    print("\n".join(missed), end="\n" if missed else "")
     if arguments.out is not None:
-        out = arguments.out
-        out.mkdir(parents=True, exist_ok=True)
-        measured = provenance(
+        paths = write_results(
+            rows,
+            arguments.out / RESULT_FILE,
+            write_picture,
             core=core,
             is_quick=arguments.quick,
             seconds=round(wall, 1),
             share_of_core=round(busy / wall, 3),
             times="processor time of one thread",
         )
-        write_json(out / RESULT_FILE, {"provenance": measured, "rows": json_rows(rows)})
-        table_file = (out / RESULT_FILE).with_suffix(".csv")
-        write_atomically(table_file, csv_text(rows))
-        for path in (out / RESULT_FILE, table_file, *write_picture(rows, out)):
-            print(path)
+        print(*paths, sep="\n")
     return 1 if missed else 0
 
 

@@ -17,8 +17,8 @@ from llm_bridge.sampling_filters import LogitsFilter
 
 # Upper bound of the cache of keys and values: 1 GiB. More rows wait for the next batch.
 _CACHE_BYTES = 2**30
-# Rows are copied together once this share of them is left: copying costs about one step.
-_KEPT_SHARE = 0.8
+# Rows are copied together once this share of them is left: copying costs about half a step.
+_KEPT_SHARE = 0.7
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Decoding token by token, with a cache of keys and values that grows seldom.
+"""Decoding token by token, with a cache of keys and values.
 
-Shapes as in the package.
+A step of a small model is many small operations, whose number counts as much as their arithmetic.
+The cache is kept place by place, so that a new token is written as one block and places that no
+row comes to are never touched. Shapes as in the package.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,49 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from llm_bridge.fast_llama.joint_pass import run_joint_pass
-from llm_bridge.fast_llama.layers import read_rotations, scale_to_unit, turn
-from llm_bridge.fast_llama.parameters import Layer, Weights, read_weights
-
-# Places for new tokens that a cache begins with.
-_FIRST_PLACES = 16
-
-
-@dataclass(frozen=True)
-class _StepLayer:
-    """Parameters of one layer for single tokens: the norms' weights are part of what follows."""
-
-    qkv: Tensor
-    qkv_bias: Tensor | None
-    query_key_norm: Tensor | None
-    out: Tensor
-    out_bias: Tensor | None
-    gate_up: Tensor
-    gate_up_bias: Tensor | None
-    down: Tensor
-    down_bias: Tensor | None
-
-
-def _fold_layer(weights: Weights, layer: Layer) -> _StepLayer:
-    norm = None
-    if layer.q_norm is not None:
-        repeats = [weights.num_heads, weights.num_key_heads]
-        parts = zip((layer.q_norm, layer.k_norm), repeats, strict=True)
-        norm = torch.cat([part.expand(count, -1) for part, count in parts])
-    return _StepLayer(
-        qkv=layer.qkv * layer.input_norm,
-        qkv_bias=layer.qkv_bias,
-        query_key_norm=norm,
-        out=layer.out.T,
-        out_bias=layer.out_bias,
-        gate_up=layer.gate_up * layer.mlp_norm,
-        gate_up_bias=layer.gate_up_bias,
-        down=layer.down.T,
-        down_bias=layer.down_bias,
-    )
+from llm_bridge.fast_llama.layers import read_rotations, scale_to_unit
+from llm_bridge.fast_llama.parameters import read_weights
 
 
 class FastDecoder:
-    """Decoding with a cache of its own, that grows seldom; see `llm_bridge.forward.Decoder`.
+    """Decoding with a cache of its own; see `llm_bridge.forward.Decoder`.
 
     Args:
         model: a model that `is_supported`.
@@ -77,38 +41,26 @@ class FastDecoder:
         """
         self._weights = weights = read_weights(self._model)
         num_prompts, self._length = prompt_tokens.shape
-        capacity = self._length + self._max_new_tokens
-        self._layers = [_fold_layer(weights, layer) for layer in weights.layers]
+        num_places = self._length + self._max_new_tokens
         self._head = weights.head * weights.final_norm
-        self._rotations = read_rotations(self._model, capacity)
+        self._rotations = read_rotations(self._model, weights, num_places)
         nothing = prompt_tokens[:0, 0]
         hidden, prompt_cache = run_joint_pass(
             weights, self._rotations, prompt_tokens, prompt_mask, nothing, prompt_tokens[:0], []
         )
-        num_rows = num_prompts * group_size
-        shape = (num_rows, weights.num_key_heads)
-        self._cache = []
-        for prompt_key, prompt_value in prompt_cache:
-            key = prompt_key.new_empty((*shape, weights.head_dim, self._length + _FIRST_PLACES))
-            value = prompt_value.new_empty((*shape, key.shape[3], weights.head_dim))
-            by_group = key.unflatten(0, (num_prompts, group_size))
-            by_group[..., : self._length] = prompt_key.permute(1, 2, 3, 0).contiguous()[:, None]
-            by_group = value.unflatten(0, (num_prompts, group_size))
-            by_group[..., : self._length, :] = prompt_value.permute(1, 2, 0, 3)[:, None]
-            self._cache.append((key, value))
+        # Keys and values of a layer: [2, places, rows, K * D].
+        width = weights.num_key_heads * weights.head_dim
+        shape = (2, num_places, num_prompts * group_size, width)
+        self._cache = [hidden.new_empty(shape) for _ in prompt_cache]
+        for cache, prompt in zip(self._cache, prompt_cache, strict=True):
+            by_group = cache[:, : self._length].unflatten(2, (num_prompts, group_size))
+            by_kind = prompt.view(self._length, num_prompts, 2, 1, width).permute(2, 0, 1, 3, 4)
+            by_group.copy_(by_kind)
         self._positions = prompt_mask.sum(dim=1).repeat_interleave(group_size)
-        self._bias = hidden.new_zeros(num_prompts, 1, capacity)
+        self._bias = hidden.new_zeros(num_prompts, 1, num_places)
         self._bias[:, 0, : self._length].masked_fill_(~prompt_mask, float("-inf"))
         self._bias = self._bias.repeat_interleave(group_size * weights.num_key_heads, dim=0)
         return F.linear(hidden, weights.head).repeat_interleave(group_size, dim=0)
-
-    def _widen_cache(self) -> None:
-        """Make room for half as many places again."""
-        # Rows that end early never need the room that the longest one does.
-        extra = self._length // 2 + 1
-        self._cache = [
-            (F.pad(key, (0, extra)), F.pad(value, (0, 0, 0, extra))) for key, value in self._cache
-        ]
 
     def keep(self, rows: Tensor) -> None:
         """Keep these rows, in this order.
@@ -120,9 +72,11 @@ class FastDecoder:
         num_keys = self._weights.num_key_heads
         # index_select copies whole rows; indexing would walk them element by element.
         self._bias = self._bias.unflatten(0, (-1, num_keys)).index_select(0, rows).flatten(0, 1)
-        self._cache = [
-            (key.index_select(0, rows), value.index_select(0, rows)) for key, value in self._cache
-        ]
+        for index, cache in enumerate(self._cache):
+            kept = cache.new_empty(*cache.shape[:2], len(rows), cache.shape[3])
+            for part, into in zip(cache, kept, strict=True):
+                torch.index_select(part[: self._length], 1, rows, out=into[: self._length])
+            self._cache[index] = kept
 
     def step(self, tokens: Tensor) -> Tensor:
         """Read the next token of each row.
@@ -134,33 +88,30 @@ class FastDecoder:
             Logits of the token after it, shape [n, V].
         """
         weights, place = self._weights, self._length
-        if place == self._cache[0][0].shape[3]:
-            self._widen_cache()
-        self._length += 1
         num_rows, num_heads, num_keys = len(tokens), weights.num_heads, weights.num_key_heads
         x = weights.embedding.index_select(0, tokens)
         rotation = self._rotations.index_select(0, self._positions)
         self._positions = self._positions + 1
+        self._length += 1
         bias = self._bias[:, :, : self._length]
+        query_width = num_heads * weights.head_dim
         per_key = (num_rows * num_keys, num_heads // num_keys, weights.head_dim)
-        for layer, (keys, values) in zip(self._layers, self._cache, strict=True):
-            joined = F.linear(scale_to_unit(x, weights.eps), layer.qkv, layer.qkv_bias)
-            query_key, value = joined.view(num_rows, -1, weights.head_dim).split(
-                [num_heads + num_keys, num_keys], dim=1
-            )
+        so_far = (2, self._length, num_rows * num_keys, weights.head_dim)
+        for layer, cache in zip(weights.layers, self._cache, strict=True):
+            joined = F.linear(scale_to_unit(x, weights.least), layer.qkv, layer.qkv_bias)
             if layer.query_key_norm is not None:
-                query_key = scale_to_unit(query_key, weights.eps) * layer.query_key_norm
-            query, key = turn(query_key, rotation).split([num_heads, num_keys], dim=1)
-            keys[..., place] = key
-            values[:, :, place] = value
-            keys_so_far = keys.flatten(0, 1)[..., : self._length]
-            values_so_far = values.flatten(0, 1)[:, : self._length]
-            scores = torch.baddbmm(bias, query.reshape(per_key), keys_so_far, alpha=weights.scale)
-            attended = torch.bmm(scores.softmax(dim=-1), values_so_far).view(num_rows, -1)
-            x = torch.addmm(x, attended, layer.out)
+                heads = joined.view(num_rows, -1, weights.head_dim)[:, : num_heads + num_keys]
+                heads.copy_(scale_to_unit(heads, weights.least_of_head) * layer.query_key_norm)
+            turned = (joined.view(rotation.dtype) * rotation).view(joined.dtype)
+            query, key_value = turned[:, :query_width], turned[:, query_width:]
+            cache[:, place].copy_(key_value.view(num_rows, 2, -1).transpose(0, 1))
+            keys, values = cache[:, : self._length].view(so_far).unbind()
+            scores = torch.baddbmm(bias, query.reshape(per_key), keys.permute(1, 2, 0))
+            attended = torch.bmm(scores.softmax(dim=-1), values.transpose(0, 1))
+            x = torch.addmm(x, attended.view(num_rows, -1), layer.out.T)
             x = x if layer.out_bias is None else x + layer.out_bias
-            gate_up = F.linear(scale_to_unit(x, weights.eps), layer.gate_up, layer.gate_up_bias)
+            gate_up = F.linear(scale_to_unit(x, weights.least), layer.gate_up, layer.gate_up_bias)
             gate, up = gate_up.chunk(2, dim=-1)
-            x = torch.addmm(x, F.silu(gate).mul_(up), layer.down)
+            x = torch.addmm(x, F.silu(gate).mul_(up), layer.down.T)
             x = x if layer.down_bias is None else x + layer.down_bias
-        return F.linear(scale_to_unit(x, weights.eps), self._head)
+        return F.linear(scale_to_unit(x, weights.least), self._head)

@@ -13,11 +13,15 @@ from llm_bridge.fast_llama.joint_pass import batch_by_length, run_joint_pass
 from llm_bridge.fast_llama.layers import read_rotations
 from llm_bridge.fast_llama.parameters import read_weights
 
+# Entries of the logits that are worked on together: 1 MiB, which the processor's cache holds.
+_ENTRIES_AT_ONCE = 2**18
+
 
 class _SelectedLogProb(torch.autograd.Function):
     """log softmax(hidden @ head^T / temperature) at chosen (place, token) pairs.
 
-    Exponentials are taken once; the backward pass finds the probabilities ready.
+    Exponentials are taken once, in the place of the logits, and the backward pass turns them into
+    its gradient in the same place: a vocabulary's worth of memory a token is the largest there is.
     """
 
     @staticmethod
@@ -25,20 +29,23 @@ class _SelectedLogProb(torch.autograd.Function):
         ctx: Any, hidden: Tensor, head: Tensor, place: Tensor, token: Tensor, temperature: float
     ) -> Tensor:
         logits = F.linear(hidden if temperature == 1.0 else hidden / temperature, head)
-        prob = torch.softmax(logits, dim=-1)
-        # The largest probability is at least 1/V, so that its logarithm always exists.
-        top_prob, top_token = prob.max(dim=-1, keepdim=True)
-        log_total = logits.gather(1, top_token) - top_prob.log()
-        ctx.save_for_backward(hidden, head, place, token, prob)
+        selected = logits[place, token]
+        top, total = (hidden.new_empty(len(hidden), 1) for _ in range(2))
+        parts = (x.split(max(1, _ENTRIES_AT_ONCE // len(head))) for x in (logits, top, total))
+        for some_logits, some_top, some_total in zip(*parts, strict=True):
+            torch.amax(some_logits, dim=1, keepdim=True, out=some_top)
+            torch.sum(some_logits.sub_(some_top).exp_(), dim=1, keepdim=True, out=some_total)
+        ctx.save_for_backward(hidden, head, place, token, logits, total)
         ctx.temperature = temperature
-        return logits[place, token] - log_total[place, 0]
+        # The largest of the exponentials is 1, so that the logarithm of their sum always exists.
+        return selected - top[place, 0] - total.log()[place, 0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, head, place, token, prob = ctx.saved_tensors
+        hidden, head, place, token, exponential, total = ctx.saved_tensors
         gradient = gradient / ctx.temperature
-        total = gradient.new_zeros(len(hidden)).index_add_(0, place, gradient)
-        logit_gradient = prob * -total[:, None]
+        of_place = gradient.new_zeros(len(hidden)).index_add_(0, place, gradient)
+        logit_gradient = exponential.mul_(-of_place[:, None] / total)
         flat = place * head.shape[0] + token
         logit_gradient.view(-1).index_add_(0, flat, gradient)
         return logit_gradient @ head, logit_gradient.T @ hidden, None, None, None
@@ -70,7 +77,7 @@ def fast_token_log_prob(
         differentiable in the model's parameters.
     """
     weights = read_weights(model)
-    rotations = read_rotations(model, prompt_tokens.shape[1] + mask.shape[1])
+    rotations = read_rotations(model, weights, prompt_tokens.shape[1] + mask.shape[1])
     # The last token of a response is predicted but never read.
     batches = batch_by_length(mask.sum(dim=1) - 1)
     hidden, _ = run_joint_pass(

@@ -3,6 +3,7 @@
 Shapes as in the package; F width inside the gated layer behind the attention.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,32 +57,27 @@ def is_supported(model: Any) -> bool:
 class Layer:
     """Parameters of one layer, those read together joined into one matrix.
 
-    None stands for a bias or a norm that the model does not have.
+    The weight of a norm, with the factor sqrt(E) that makes a root mean square of a length, is
+    part of the matrix behind it. None stands for what the model does not have.
 
     Attributes:
-        input_norm: shape [E].
         qkv: rows of queries, keys and values, those of queries and keys paired up, shape
             [(H + 2 K) * D, E].
         qkv_bias: shape [(H + 2 K) * D].
-        q_norm: norm of the queries, paired up, shape [D].
-        k_norm: norm of the keys, paired up, shape [D].
+        query_key_norm: norms of queries and keys, paired up, shape [H + K, D].
         out: shape [E, H * D].
         out_bias: shape [E].
-        mlp_norm: shape [E].
         gate_up: rows of the gate, then of what it multiplies, shape [2 * F, E].
         gate_up_bias: shape [2 * F].
         down: shape [E, F].
         down_bias: shape [E].
     """
 
-    input_norm: Tensor
     qkv: Tensor
     qkv_bias: Tensor | None
-    q_norm: Tensor | None
-    k_norm: Tensor | None
+    query_key_norm: Tensor | None
     out: Tensor
     out_bias: Tensor | None
-    mlp_norm: Tensor
     gate_up: Tensor
     gate_up_bias: Tensor | None
     down: Tensor
@@ -95,14 +91,15 @@ class Weights:
     Attributes:
         embedding: shape [V, E].
         padding_idx: token whose embedding gets no gradient, or None.
-        layers: first to last.
-        final_norm: shape [E].
+        layers: first to last; the scale of the scores is part of their queries.
+        final_norm: with its factor sqrt(E), shape [E].
         head: shape [V, E].
         num_heads: H.
         num_key_heads: K.
         head_dim: D.
-        eps: added to the mean square in a norm.
-        scale: of the scores, before their softmax.
+        least: length of a norm's vector at the least, sqrt(E * eps), since eps is added to its mean
+            square; shape [].
+        least_of_head: the same of one head, sqrt(D * eps).
     """
 
     embedding: Tensor
@@ -113,8 +110,8 @@ class Weights:
     num_heads: int
     num_key_heads: int
     head_dim: int
-    eps: float
-    scale: float
+    least: Tensor
+    least_of_head: Tensor
 
 
 def _pair_up(weight: Tensor, head_dim: int) -> Tensor:
@@ -122,29 +119,51 @@ def _pair_up(weight: Tensor, head_dim: int) -> Tensor:
     return weight.unflatten(0, (-1, 2, head_dim // 2)).transpose(1, 2).flatten(0, 2)
 
 
-def _join(linears: list[Any], head_dim: int, num_paired: int, name: str) -> Tensor | None:
-    parts = [getattr(linear, name) for linear in linears]
-    if parts[0] is None:
+def _of_length(norm: Tensor) -> Tensor:
+    """Weight of a norm, for vectors that were scaled to length 1."""
+    return norm * math.sqrt(len(norm))
+
+
+def _join_query_key_value(attention: Any, name: str, scale: float) -> Tensor | None:
+    """Weights or biases of queries times `scale`, keys and values, one below the other."""
+    query, key, value = (
+        getattr(linear, name) for linear in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    if query is None:
         return None
-    return torch.cat([_pair_up(p, head_dim) if i < num_paired else p for i, p in enumerate(parts)])
+    head_dim = attention.head_dim
+    return torch.cat([_pair_up(query, head_dim) * scale, _pair_up(key, head_dim), value])
 
 
-def _read_layer(layer: Any, head_dim: int) -> Layer:
+def _join_query_key_norm(attention: Any, num_heads: int, num_key_heads: int) -> Tensor | None:
+    if not hasattr(attention, "q_norm"):
+        return None
+    query, key = (
+        _of_length(_pair_up(norm.weight, attention.head_dim))
+        for norm in (attention.q_norm, attention.k_norm)
+    )
+    query = query * attention.scaling
+    return torch.cat([query.expand(num_heads, -1), key.expand(num_key_heads, -1)])
+
+
+def _read_layer(layer: Any, num_heads: int, num_key_heads: int) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
-    qkv = [attention.q_proj, attention.k_proj, attention.v_proj]
-    gate_up = [mlp.gate_proj, mlp.up_proj]
-    has_norms = hasattr(attention, "q_norm")
+    norm = _join_query_key_norm(attention, num_heads, num_key_heads)
+    # Behind a norm of the queries, a scale before it would be lost.
+    scale = attention.scaling if norm is None else 1.0
+    qkv = _join_query_key_value(attention, "weight", scale)
+    gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
+    gate_up_bias = None
+    if mlp.gate_proj.bias is not None:
+        gate_up_bias = torch.cat([mlp.gate_proj.bias, mlp.up_proj.bias])
     return Layer(
-        input_norm=layer.input_layernorm.weight,
-        qkv=_join(qkv, head_dim, 2, "weight"),
-        qkv_bias=_join(qkv, head_dim, 2, "bias"),
-        q_norm=_pair_up(attention.q_norm.weight, head_dim) if has_norms else None,
-        k_norm=_pair_up(attention.k_norm.weight, head_dim) if has_norms else None,
+        qkv=qkv * _of_length(layer.input_layernorm.weight),
+        qkv_bias=_join_query_key_value(attention, "bias", scale),
+        query_key_norm=norm,
         out=attention.o_proj.weight,
         out_bias=attention.o_proj.bias,
-        mlp_norm=layer.post_attention_layernorm.weight,
-        gate_up=_join(gate_up, head_dim, 0, "weight"),
-        gate_up_bias=_join(gate_up, head_dim, 0, "bias"),
+        gate_up=gate_up * _of_length(layer.post_attention_layernorm.weight),
+        gate_up_bias=gate_up_bias,
         down=mlp.down_proj.weight,
         down_bias=mlp.down_proj.bias,
     )
@@ -152,16 +171,18 @@ def _read_layer(layer: Any, head_dim: int) -> Layer:
 
 def read_weights(model: Any) -> Weights:
     """Read a supported model's parameters; gradients flow through the joined ones."""
-    first = model.model.layers[0].self_attn
+    config, embedding = model.config, model.model.embed_tokens.weight
+    head_dim = model.model.layers[0].self_attn.head_dim
+    num_heads, num_key_heads = config.num_attention_heads, config.num_key_value_heads
     return Weights(
-        embedding=model.model.embed_tokens.weight,
+        embedding=embedding,
         padding_idx=model.model.embed_tokens.padding_idx,
-        layers=[_read_layer(layer, first.head_dim) for layer in model.model.layers],
-        final_norm=model.model.norm.weight,
+        layers=[_read_layer(layer, num_heads, num_key_heads) for layer in model.model.layers],
+        final_norm=_of_length(model.model.norm.weight),
         head=model.lm_head.weight,
-        num_heads=model.config.num_attention_heads,
-        num_key_heads=model.config.num_key_value_heads,
-        head_dim=first.head_dim,
-        eps=model.config.rms_norm_eps,
-        scale=first.scaling,
+        num_heads=num_heads,
+        num_key_heads=num_key_heads,
+        head_dim=head_dim,
+        least=embedding.new_tensor(math.sqrt(embedding.shape[1] * config.rms_norm_eps)),
+        least_of_head=embedding.new_tensor(math.sqrt(head_dim * config.rms_norm_eps)),
     )

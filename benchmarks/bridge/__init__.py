@@ -1,0 +1,1 @@
+"""Speed of the training loop on language models; `python -m benchmarks.bridge --help`."""
