@@ -1,7 +1,7 @@
 """Copy the results of a finished comparison to `figures/`, where the README shows them.
 
-`python -m figures.ship runs/compare` takes table, scoreboard and manifest of a run folder and
-draws the pictures again from them.
+`python -m figures.ship runs/compare` takes table, scoreboard and manifest of a run folder, of the
+grid or of a study, and draws the pictures again from them.
 """
 
 import argparse
@@ -11,12 +11,21 @@ from pathlib import Path
 from banditlab.files import write_atomically
 from banditlab.validation import require
 from figures.compare import write_pictures
+from figures.study import draw_study, read_forecast
 from figures.tables import read_table
 
 _FILES = {
     "compare.csv": "compare.csv",
     "scoreboard.csv": "scoreboard.csv",
     "manifest.json": "compare.manifest.json",
+}
+_STUDY_FILES = {
+    "forecast.csv": "study_forecast.csv",
+    "study.csv": "study.csv",
+    "scores.csv": "study_scores.csv",
+    "pairs.csv": "study_pairs.csv",
+    "summary.json": "study_summary.json",
+    "manifest.json": "study.manifest.json",
 }
 
 
@@ -40,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder of `banditlab compare`")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where to")
     arguments = parser.parse_args(argv)
-    missing = [name for name in _FILES if not (arguments.run / name).exists()]
+    is_study = (arguments.run / "forecast.csv").exists()
+    files = _STUDY_FILES if is_study else _FILES
+    missing = [name for name in files if not (arguments.run / name).exists()]
     require(
         not missing,
         "figures.ship",
@@ -51,9 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     data = arguments.out / "data"
     data.mkdir(parents=True, exist_ok=True)
-    for source, target in _FILES.items():
+    for source, target in files.items():
         write_atomically(data / target, (arguments.run / source).read_bytes())
-    for path in write_pictures(read_table(data / "compare.csv"), arguments.out):
+    if is_study:
+        from llm_bridge.forecast.observed import curves_by_cell, read_points
+
+        curves = curves_by_cell(read_points(data / "study.csv"))
+        paths = draw_study(
+            read_forecast(data / "study_forecast.csv"), curves, arguments.out / "study"
+        )
+    else:
+        paths = write_pictures(read_table(data / "compare.csv"), arguments.out)
+    for path in paths:
         print(path)
     return 0
 
