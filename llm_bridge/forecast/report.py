@@ -3,6 +3,7 @@
 Torch is not needed here.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from llm_bridge.pass_at_k import estimate_pass_at_k
 
 REPORT_FILE = "report.txt"
 _SIMULATED_RUNS = 200
+_WANTED_ERROR = 0.05
 
 
 def report(calibration: Calibration) -> str:
@@ -44,6 +46,8 @@ def report(calibration: Calibration) -> str:
         _points(calibration),
         "",
         _law_in_words(law, calibration.ceiling_misfit),
+        f"Its standard error is {base.kernel_se / base.kernel:.1%} of it; for 5 % take "
+        f"--responses {_needed(calibration)}.",
         f"A step on a response moves its own log-prob {calibration.own_kernel / base.kernel:.0f} "
         f"times as much ({calibration.own_kernel:.4g}).",
         "",
@@ -53,6 +57,13 @@ def report(calibration: Calibration) -> str:
     if calibration.responses:
         parts += ["", _responses(calibration.responses)]
     return "\n".join(parts)
+
+
+def _needed(calibration: Calibration) -> int:
+    """Responses of each kind for a standard error of 5 %, since it falls as their root."""
+    base = calibration.points[0]
+    drawn = len(calibration.train_correct) * calibration.num_samples
+    return math.ceil(drawn * (base.kernel_se / base.kernel / _WANTED_ERROR) ** 2)
 
 
 def _pass_rates(calibration: Calibration) -> str:
