@@ -5,7 +5,6 @@ What is finished in the run folder is reused. The forecast is written before any
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -260,15 +259,3 @@ def compare_study(
     pictures = draw_study(points, curves, out / "study")
     files = [FORECAST_FILE, RUNS_FILE, SCORES_FILE, PAIRS_FILE, SUMMARY_FILE]
     return Scoreboard(scores, pairs, summary, [*pictures, *(out / name for name in files)])
-
-
-def read_summary(out: Path) -> dict[str, Any]:
-    """The numbers of a finished comparison.
-
-    Args:
-        out: its folder.
-
-    Returns:
-        What `summarize` found.
-    """
-    return json.loads((out / SUMMARY_FILE).read_text())
