@@ -65,7 +65,7 @@ def read_run(folder: Path, cell: StudyCell, seed: int) -> list[ObservedPoint]:
 
     Returns:
         The points of both splits, or of the prompt trained on where it is the only one. A run
-        that blew up keeps pass rate 0 from there on: its model is
+        that blew up keeps pass rate 0 from there on, its last update included: its model is
         not one.
     """
     points = []
@@ -88,9 +88,10 @@ def read_run(folder: Path, cell: StudyCell, seed: int) -> list[ObservedPoint]:
             continue
         stopped = json.loads((folder / "stopped.json").read_text())["update"]
         samples = known[-1][f"{split}_num_samples"]
+        evaluated = range(cell.eval_every, cell.num_updates, cell.eval_every)
         points += [
             ObservedPoint(cell.name, cell.learning_rate, seed, split, update, 0.0, samples)
-            for update in range(cell.eval_every, cell.num_updates + 1, cell.eval_every)
+            for update in (*evaluated, cell.num_updates)
             if update >= stopped and update > known[-1]["update"]
         ]
     return points
@@ -191,7 +192,7 @@ def curves_by_cell(points: Sequence[ObservedPoint]) -> dict[str, tuple[np.ndarra
             prompt alone, only those of that prompt.
 
     Returns:
-        Cell -> updates [S] and pass rates [N, S].
+        Cell -> updates [S] and pass rates [N, S]; runs that are not at their end are left out.
     """
     found = {}
     for cell in dict.fromkeys(point.cell for point in points):
@@ -201,7 +202,9 @@ def curves_by_cell(points: Sequence[ObservedPoint]) -> dict[str, tuple[np.ndarra
         for point in of_cell:
             if point.split == split:
                 runs.setdefault(point.seed, {})[point.update] = point.pass_rate
-        updates = sorted(set.intersection(*(set(run) for run in runs.values())))
-        curves = [[run[update] for update in updates] for run in runs.values()]
+        last = max(update for run in runs.values() for update in run)
+        whole = [run for run in runs.values() if last in run]
+        updates = sorted(set.intersection(*(set(run) for run in whole)))
+        curves = [[run[update] for update in updates] for run in whole]
         found[cell] = (np.array(updates), np.array(curves))
     return found
