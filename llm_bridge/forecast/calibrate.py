@@ -169,7 +169,9 @@ def _calibrate(
 ) -> Calibration:
     start = time.perf_counter()
     policy = load_run_policy(config)
-    require_memory(policy, 4 * NUM_BLOCKS)
+    # The blocks of every place, and single responses in double precision with their squares.
+    num_blocks = 2 * NUM_BLOCKS * (sizes["probe_steps"] + 1)
+    require_memory(policy, num_blocks + 5 * max(_OWN_RESPONSES, _RESPONSE_SAMPLES))
     train = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     target = load_eval_task(config, policy.tokenizer) if row is None else None
     require(
