@@ -13,7 +13,7 @@ import torch
 
 from banditlab.records import claim_run_folder
 from banditlab.rules import get_rule
-from banditlab.validation import require
+from banditlab.validation import require, require_finite_number
 from llm_bridge.config import TrainConfig
 from llm_bridge.forecast.batches import mean_own_kernel, measure_batches
 from llm_bridge.forecast.calibration import CALIBRATION_FILE, BatchStatistics, Calibration
@@ -139,9 +139,10 @@ def calibrate_study(
         The calibrations by row; each is written to its folder.
 
     Raises:
-        ValueError: the folder holds another calibration, there are no held-out prompts, or a
-            kernel is lost in noise.
+        ValueError: a size is out of range, the folder holds another calibration, there are no
+            held-out prompts, or a kernel is lost in noise.
     """
+    _require_sizes(num_responses, num_steps, shift)
     sizes = {"responses": num_responses, "probe_steps": num_steps, "probe_shift": shift}
     claim_run_folder(out, {"study": study.as_dict(), **sizes, "seed": seed}, "calibrate")
     config = study.cells[0].train_config(study, study.seed).resolved()
@@ -156,6 +157,23 @@ def calibrate_study(
             folder.mkdir(parents=True, exist_ok=True)
             found.save(folder)
     return read_calibrations(study, out)
+
+
+def _require_sizes(num_responses: int, num_steps: int, shift: float) -> None:
+    """Refuse sizes before the run folder is claimed for them."""
+    for name, value, low, remedy in (
+        ("responses", num_responses, 2, "8192 find the kernel of the embedded model to 4 %"),
+        ("probe_steps", num_steps, 0, "0 takes the kernel as constant"),
+    ):
+        require(value >= low, "calibrate", name, f"at least {low}", value, f"{remedy}")
+    require_finite_number(
+        "calibrate",
+        "probe_shift",
+        shift,
+        low=0.0,
+        is_low_open=True,
+        remedy="A quarter of a nat shows the drift of the kernel without overshooting",
+    )
 
 
 def _calibrate(
