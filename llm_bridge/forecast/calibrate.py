@@ -95,7 +95,7 @@ def read_calibrations(study: Study, out: Path) -> dict[int | None, Calibration]:
         The calibrations by row.
 
     Raises:
-        ValueError: one is missing.
+        ValueError: one is missing, or belongs to another model or other data.
     """
     found = {}
     for row in study.rows():
@@ -109,6 +109,16 @@ def read_calibrations(study: Study, out: Path) -> dict[int | None, Calibration]:
             "Run banditlab calibrate with the same study first",
         )
         found[row] = Calibration.load(folder)
+        wanted = study.model_settings()
+        differing = [name for name in wanted if found[row].settings[name] != wanted[name]]
+        require(
+            not differing,
+            "predict",
+            "calibration",
+            f"of the study's {', '.join(differing)}",
+            ", ".join(repr(found[row].settings[name]) for name in differing),
+            "Calibrate the model that is planned, or name the one that was calibrated",
+        )
     return found
 
 
