@@ -1,4 +1,4 @@
-"""Gradients of updates on a table of logits, written out; and AdamW's kernel from the same draws."""
+"""Gradients of updates on a table of logits, written out, and AdamW's kernel from them."""
 
 import numpy as np
 import pytest
@@ -48,6 +48,10 @@ def by_hand(draws, weight_of, group_size=12):
     return np.stack(gradients), np.stack(weights)
 
 
+def mean_gradients(place):
+    return [part.gradients.astype(float).mean(axis=0) for part in (place.train, place.target)]
+
+
 def centred(reward):
     return reward - reward.mean(axis=1, keepdims=True)
 
@@ -83,9 +87,7 @@ def test_statistics_are_those_of_the_updates_drawn(places, monkeypatch, rule, we
     root = np.where(is_reached, np.sqrt((gradients**2).mean(axis=0)) + 1e-8, np.inf)
     kernels = []
     for place in places:
-        train, target = (
-            b.gradients.astype(float).mean(axis=0) for b in (place.train, place.target)
-        )
+        train, target = mean_gradients(place)
         kernels.append((target / root) @ train / (place.train.slope * place.target.slope))
     assert found.adam_kernels == pytest.approx(kernels, rel=1e-5)
     probability = probabilities(NUM_PROMPTS)
@@ -100,7 +102,7 @@ def test_statistics_are_those_of_the_updates_drawn(places, monkeypatch, rule, we
 
     # Mutants: the mean square itself, the mean of |gradient|, the slope of one side for both.
     place = places[0]
-    train, target = (b.gradients.astype(float).mean(axis=0) for b in (place.train, place.target))
+    train, target = mean_gradients(place)
     for wrong in (
         (target / root**2) @ train / (place.train.slope * place.target.slope),
         (target / np.where(is_reached, np.abs(gradients).mean(axis=0), np.inf))

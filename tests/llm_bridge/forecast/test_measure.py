@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from llm_bridge.base_statistics import smoothed_pass_rates
-from llm_bridge.forecast import measure
 from llm_bridge.forecast.measure import (
     NUM_BLOCKS,
     measure_blocks,
@@ -83,7 +82,7 @@ def test_the_slope_is_that_of_the_rates_a_simulation_starts_from():
 
 def test_a_model_that_does_not_fit_is_refused(monkeypatch):
     policy = make_sampler(4).policy
-    need = 3 * 20 * 4
+    need = 3 * 20 * 4  # gradients, parameters, bytes of a float32
 
     class Memory:
         available = need + 1
@@ -91,8 +90,5 @@ def test_a_model_that_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", Memory)
     require_memory(policy, 3)
     Memory.available = need
-    with pytest.raises(
-        ValueError, match=r"`model` must be small enough .* banditlab predict --pas"
-    ):
+    with pytest.raises(ValueError, match=r"`model` must be small enough .* predict --pass-rates"):
         require_memory(policy, 3)
-    assert measure._FLOAT32_BYTES == 4

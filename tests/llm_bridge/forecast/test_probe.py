@@ -1,5 +1,7 @@
 """The probe: what it measures first, how far it steps, and that it leaves no trace."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,7 @@ def direct_blocks(sampler, task, num_samples):
     """Gradients of blocks of prompts and right responses, without the package's own loop."""
     edges = np.linspace(0, len(task), NUM_BLOCKS + 1).round().astype(int)
     gradients, correct = [], []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges.tolist()):
         rollout, reward = sampler.draw(task, np.arange(first, last), num_samples)
         advantage = torch.from_numpy(leave_one_out(reward))
         gradient = mean_gradient(sampler.policy.model, rollout, advantage).float().numpy()
