@@ -5,7 +5,6 @@ Shapes: N runs, S points of a curve.
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -86,13 +85,12 @@ def read_run(folder: Path, cell: StudyCell, seed: int) -> list[ObservedPoint]:
             )
         if not known or not (folder / "stopped.json").exists():
             continue
-        stopped = json.loads((folder / "stopped.json").read_text())["update"]
         samples = known[-1][f"{split}_num_samples"]
         evaluated = range(cell.eval_every, cell.num_updates, cell.eval_every)
         points += [
             ObservedPoint(cell.name, cell.learning_rate, seed, split, update, 0.0, samples)
             for update in (*evaluated, cell.num_updates)
-            if update >= stopped and update > known[-1]["update"]
+            if update > known[-1]["update"]
         ]
     return points
 

@@ -29,7 +29,7 @@ ALL = numbers(*range(NUM_PROMPTS))
 
 @pytest.fixture
 def places():
-    return probe(make_sampler(NUM_PROMPTS, seed=9), ALL, ALL, num_responses=640, num_steps=1)
+    return probe(make_sampler(NUM_PROMPTS, seed=9), ALL, ALL, num_responses=640, num_steps=2)
 
 
 def measure(sampler, places, rule, **changes):

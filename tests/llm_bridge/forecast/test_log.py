@@ -52,10 +52,10 @@ def test_json_lines(tmp_path):
 
 def test_verl_s_file_logger_has_its_fields_under_data(tmp_path):
     lines = [
-        {"step": u, "data": {"critic/rewards/mean": r, "training/global_step": u + 100}}
+        {"step": u, "data": {"critic/rewards/mean": r, "step": u + 100}}
         for u, r in zip(UPDATES, RATES, strict=True)
     ]
-    # The outer step comes before the inner one in the list of usual names.
+    # Of two of the same name the outer one counts, which comes first.
     assert is_read(write(tmp_path / "verl.jsonl", "\n".join(map(json.dumps, lines))))
 
 
