@@ -5,6 +5,7 @@
 
 import argparse
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -59,12 +60,12 @@ def write_forecast(path: Path, points: Iterable[ForecastPoint]) -> None:
     Raises:
         OSError: the disk refuses.
     """
-    lines = [",".join(column.name for column in fields(ForecastPoint))]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([column.name for column in fields(ForecastPoint)])
     for point in points:
-        lines.append(
-            ",".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in astuple(point))
-        )
-    write_atomically(path, "\n".join(lines) + "\n")
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in astuple(point)])
+    write_atomically(path, buffer.getvalue())
 
 
 def read_forecast(path: Path) -> list[ForecastPoint]:

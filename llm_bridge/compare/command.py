@@ -116,7 +116,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from banditlab.validation import require
     from llm_bridge.compare.plan import ComparePlan
+    from llm_bridge.launch import require_alone
 
+    require_alone("compare")
+    require(
+        arguments.workers >= 1,
+        "compare",
+        "workers",
+        "at least 1",
+        arguments.workers,
+        "Use as many as there are cores",
+    )
     if arguments.study is not None:
         from llm_bridge.forecast.compare_command import run_study_comparison
 
@@ -129,22 +139,12 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.log,
         "Write the run's configuration as the one cell of a study file",
     )
-    require(
-        arguments.workers >= 1,
-        "compare",
-        "workers",
-        "at least 1",
-        arguments.workers,
-        "Use as many as there are cores",
-    )
     plan = ComparePlan(
         **{field.name: getattr(arguments, field.name) for field in fields(ComparePlan)}
     )
     from llm_bridge.compare.run import compare, estimate_seconds, require_heldout
     from llm_bridge.compare.score import scores_table
-    from llm_bridge.launch import require_alone
 
-    require_alone("compare")
     if arguments.dry_run:
         from llm_bridge.estimate import peak_memory_bytes
 

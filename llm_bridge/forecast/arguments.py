@@ -49,10 +49,15 @@ def add_study_arguments(parser: ArgumentParser) -> None:
         "--cells", metavar="A,B", help="of the study, these cells only; by default all"
     )
     plan.add_argument(
-        "--rules", metavar="A,B", default="group_mean", help="update rules, one cell each"
+        "--rules", metavar="A,B", help="update rules, one cell each (default: group_mean)"
     )
     for name, (flag, kind, explanation) in {**_SHARED, **_CELL}.items():
         add_open(plan, flag, kind.__name__.upper(), explanation, kind, dest=name)
+
+
+def _cell_name(rule: str) -> str:
+    """Name of a rule's cell: of a rule in a file or a module, the object's."""
+    return rule.rpartition(":")[2]
 
 
 def planned_study(arguments: Namespace, function: str) -> "Study":
@@ -66,7 +71,8 @@ def planned_study(arguments: Namespace, function: str) -> "Study":
         The study.
 
     Raises:
-        ValueError: a study file and flags are both given, or a value is out of range.
+        ValueError: a study file and flags are both given, cells are chosen without a file, or a
+            value is out of range.
         OSError: the file cannot be read.
     """
     from banditlab.validation import require
@@ -76,18 +82,26 @@ def planned_study(arguments: Namespace, function: str) -> "Study":
     shared: dict[str, Any] = {name: given[name] for name in _SHARED if name in given}
     cell: dict[str, Any] = {name: given[name] for name in _CELL if name in given}
     if arguments.study is None:
-        cell = {"learning_rate": 0.01, **cell}
-        cells = tuple(
-            StudyCell(name=rule.strip(), rule=rule.strip(), **cell)
-            for rule in arguments.rules.split(",")
+        require(
+            arguments.cells is None,
+            function,
+            "cells",
+            "given with --study FILE",
+            arguments.cells,
+            "Name rules with --rules",
         )
+        cell = {"learning_rate": 0.01, **cell}
+        rules = [rule.strip() for rule in (arguments.rules or "group_mean").split(",")]
+        cells = tuple(StudyCell(name=_cell_name(rule), rule=rule, **cell) for rule in rules)
         return Study(cells=cells, **shared)
+    flags = [] if arguments.rules is None else ["rules"]
+    flags += [*shared, *cell]
     require(
-        not shared and not cell,
+        not flags,
         function,
         "study",
         "given without flags that describe a cell",
-        ", ".join([*shared, *cell]),
+        ", ".join(flags),
         "Write them into the study file",
     )
     study = read_study(arguments.study)

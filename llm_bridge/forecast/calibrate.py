@@ -13,7 +13,7 @@ import torch
 
 from banditlab.records import claim_run_folder
 from banditlab.rules import get_rule
-from banditlab.validation import require
+from banditlab.validation import require, require_finite_number
 from llm_bridge.config import TrainConfig
 from llm_bridge.forecast.batches import mean_own_kernel, measure_batches
 from llm_bridge.forecast.calibration import CALIBRATION_FILE, BatchStatistics, Calibration
@@ -95,7 +95,7 @@ def read_calibrations(study: Study, out: Path) -> dict[int | None, Calibration]:
         The calibrations by row.
 
     Raises:
-        ValueError: one is missing.
+        ValueError: one is missing, or belongs to another model or other data.
     """
     found = {}
     for row in study.rows():
@@ -109,6 +109,16 @@ def read_calibrations(study: Study, out: Path) -> dict[int | None, Calibration]:
             "Run banditlab calibrate with the same study first",
         )
         found[row] = Calibration.load(folder)
+        wanted = study.model_settings()
+        differing = [name for name in wanted if found[row].settings[name] != wanted[name]]
+        require(
+            not differing,
+            "predict",
+            "calibration",
+            f"of the study's {', '.join(differing)}",
+            ", ".join(repr(found[row].settings[name]) for name in differing),
+            "Calibrate the model that is planned, or name the one that was calibrated",
+        )
     return found
 
 
@@ -139,9 +149,10 @@ def calibrate_study(
         The calibrations by row; each is written to its folder.
 
     Raises:
-        ValueError: the folder holds another calibration, there are no held-out prompts, or a
-            kernel is lost in noise.
+        ValueError: a size is out of range, the folder holds another calibration, there are no
+            held-out prompts, or a kernel is lost in noise.
     """
+    _require_sizes(num_responses, num_steps, shift)
     sizes = {"responses": num_responses, "probe_steps": num_steps, "probe_shift": shift}
     claim_run_folder(out, {"study": study.as_dict(), **sizes, "seed": seed}, "calibrate")
     config = study.cells[0].train_config(study, study.seed).resolved()
@@ -158,6 +169,23 @@ def calibrate_study(
     return read_calibrations(study, out)
 
 
+def _require_sizes(num_responses: int, num_steps: int, shift: float) -> None:
+    """Refuse sizes before the run folder is claimed for them."""
+    for name, value, low, remedy in (
+        ("responses", num_responses, 2, "8192 find the kernel of the embedded model to 4 %"),
+        ("probe_steps", num_steps, 0, "0 takes the kernel as constant"),
+    ):
+        require(value >= low, "calibrate", name, f"at least {low}", value, f"{remedy}")
+    require_finite_number(
+        "calibrate",
+        "probe_shift",
+        shift,
+        low=0.0,
+        is_low_open=True,
+        remedy="A quarter of a nat shows the drift of the kernel without overshooting",
+    )
+
+
 def _calibrate(
     study: Study,
     config: TrainConfig,
@@ -169,7 +197,9 @@ def _calibrate(
 ) -> Calibration:
     start = time.perf_counter()
     policy = load_run_policy(config)
-    require_memory(policy, 4 * NUM_BLOCKS)
+    # The blocks of every place, and single responses in double precision with their squares.
+    num_blocks = 2 * NUM_BLOCKS * (sizes["probe_steps"] + 1)
+    require_memory(policy, num_blocks + 5 * max(_OWN_RESPONSES, _RESPONSE_SAMPLES))
     train = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     target = load_eval_task(config, policy.tokenizer) if row is None else None
     require(

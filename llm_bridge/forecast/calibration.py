@@ -5,7 +5,6 @@ Numbers in, numbers out, without torch; `measure` and its neighbours draw the sa
 Shapes: P prompts.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from banditlab.records import write_json
+from banditlab.records import read_json, write_json
 from banditlab.shared_shift.law import KernelLaw
 from banditlab.validation import require, requirement_error
 from llm_bridge.base_statistics import smoothed_pass_rates
@@ -194,11 +193,11 @@ class Calibration:
             The calibration.
 
         Raises:
-            ValueError: the file is no calibration.
+            ValueError: the file is damaged, or no calibration.
             OSError: it cannot be read.
         """
         path = path / CALIBRATION_FILE if path.is_dir() else path
-        found = json.loads(path.read_text())
+        found = read_json(path)
         require(
             isinstance(found, Mapping) and "points" in found,
             "Calibration.load",

@@ -5,7 +5,6 @@ What is finished in the run folder is reused. The forecast is written before any
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -246,7 +245,9 @@ def compare_study(
     scores = [score_cell(by_cell[name], found) for name, found in observed.items()]
     pairs = score_pairs([f for f in forecasts if f.predictor == "drifting"], observed)
     summary = summarize(scores, pairs)
-    write_points(out / RUNS_FILE, [p for p in observed_points if p.cell in observed])
+    rates = {cell.name: cell.learning_rate for cell in study.cells if cell.name in observed}
+    kept_points = [p for p in observed_points if rates.get(p.cell) == p.learning_rate]
+    write_points(out / RUNS_FILE, kept_points)
     write_rows(out / SCORES_FILE, [asdict(score) for score in scores])
     write_rows(
         out / PAIRS_FILE,
@@ -255,20 +256,6 @@ def compare_study(
     costs = {str(row): found.cost for row, found in calibrations.items()}
     write_json(out / SUMMARY_FILE, {**summary, "calibration_cost": costs})
     write_json(out / "manifest.json", provenance(seed=study.seed))
-    names = {cell.name for cell in study.cells}
-    curves = {k: v for k, v in curves_by_cell(observed_points).items() if k in names}
-    pictures = draw_study(points, curves, out / "study")
+    pictures = draw_study(points, curves_by_cell(kept_points), out / "study")
     files = [FORECAST_FILE, RUNS_FILE, SCORES_FILE, PAIRS_FILE, SUMMARY_FILE]
     return Scoreboard(scores, pairs, summary, [*pictures, *(out / name for name in files)])
-
-
-def read_summary(out: Path) -> dict[str, Any]:
-    """The numbers of a finished comparison.
-
-    Args:
-        out: its folder.
-
-    Returns:
-        What `summarize` found.
-    """
-    return json.loads((out / SUMMARY_FILE).read_text())

@@ -76,8 +76,24 @@ def run_study_comparison(arguments: Namespace) -> int:
 
     Returns:
         Exit code.
+
+    Raises:
+        ValueError: arguments exclude each other, or do not fit the study.
     """
+    require(
+        arguments.runs is None or arguments.log is None,
+        "compare",
+        "runs",
+        "left out where --log gives the runs",
+        arguments.runs,
+        "Read the one or the other",
+    )
     study = read_study(arguments.study)
+    if arguments.dry_run:
+        num_runs = len(study.cells) * study.num_seeds
+        num_updates = study.num_seeds * sum(cell.num_updates for cell in study.cells)
+        print(f"{num_runs} runs of {num_updates} updates in all; nothing written")
+        return 0
     calibrations = read_calibrations(study, arguments.calibration)
     forecasts = make_forecasts(study, calibrations, num_runs=_SIMULATED_RUNS, seed=0)
     logs = None if arguments.log is None else points_of_logs(study, arguments)

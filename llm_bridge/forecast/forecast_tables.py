@@ -7,7 +7,8 @@ from tabulate import tabulate
 
 from llm_bridge.forecast.forecast import Plan
 from llm_bridge.forecast.predict import Forecast
-from llm_bridge.forecast.scoreboard import CellScore, PairScore, evaluated_band, ranking
+from llm_bridge.forecast.ranking import ranking
+from llm_bridge.forecast.scoreboard import CellScore, PairScore, evaluated_band
 
 _EVALUATION = 2048
 

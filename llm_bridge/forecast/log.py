@@ -43,7 +43,11 @@ def _flattened(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
+            # What stands beyond the header's columns has no name.
+            return [
+                {name: value for name, value in line.items() if name is not None}
+                for line in csv.DictReader(file)
+            ]
     text = path.read_text()
     try:
         whole = json.loads(text)
@@ -111,7 +115,7 @@ def read_log(
             continue
         try:
             points[int(float(pair[0]))] = float(pair[1])
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise requirement_error(
                 "read_log",
                 value,

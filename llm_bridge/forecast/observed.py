@@ -5,7 +5,6 @@ Shapes: N runs, S points of a curve.
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -65,7 +64,7 @@ def read_run(folder: Path, cell: StudyCell, seed: int) -> list[ObservedPoint]:
 
     Returns:
         The points of both splits, or of the prompt trained on where it is the only one. A run
-        that blew up keeps pass rate 0 from there on: its model is
+        that blew up keeps pass rate 0 from there on, its last update included: its model is
         not one.
     """
     points = []
@@ -86,12 +85,12 @@ def read_run(folder: Path, cell: StudyCell, seed: int) -> list[ObservedPoint]:
             )
         if not known or not (folder / "stopped.json").exists():
             continue
-        stopped = json.loads((folder / "stopped.json").read_text())["update"]
         samples = known[-1][f"{split}_num_samples"]
+        evaluated = range(cell.eval_every, cell.num_updates, cell.eval_every)
         points += [
             ObservedPoint(cell.name, cell.learning_rate, seed, split, update, 0.0, samples)
-            for update in range(cell.eval_every, cell.num_updates + 1, cell.eval_every)
-            if update >= stopped and update > known[-1]["update"]
+            for update in (*evaluated, cell.num_updates)
+            if update > known[-1]["update"]
         ]
     return points
 
@@ -191,7 +190,7 @@ def curves_by_cell(points: Sequence[ObservedPoint]) -> dict[str, tuple[np.ndarra
             prompt alone, only those of that prompt.
 
     Returns:
-        Cell -> updates [S] and pass rates [N, S].
+        Cell -> updates [S] and pass rates [N, S]; runs that are not at their end are left out.
     """
     found = {}
     for cell in dict.fromkeys(point.cell for point in points):
@@ -201,7 +200,9 @@ def curves_by_cell(points: Sequence[ObservedPoint]) -> dict[str, tuple[np.ndarra
         for point in of_cell:
             if point.split == split:
                 runs.setdefault(point.seed, {})[point.update] = point.pass_rate
-        updates = sorted(set.intersection(*(set(run) for run in runs.values())))
-        curves = [[run[update] for update in updates] for run in runs.values()]
+        last = max(update for run in runs.values() for update in run)
+        whole = [run for run in runs.values() if last in run]
+        updates = sorted(set.intersection(*(set(run) for run in whole)))
+        curves = [[run[update] for update in updates] for run in whole]
         found[cell] = (np.array(updates), np.array(curves))
     return found

@@ -1,5 +1,6 @@
 """A forecast from pass rates alone: the kernel's strength is the stated unknown."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,36 @@ from pathlib import Path
 import numpy as np
 
 from banditlab.arm_spaces import read_pass_rates
-from banditlab.validation import require
+from banditlab.validation import require, requirement_error
 from llm_bridge.forecast.calibration import Calibration, KernelPoint
 from llm_bridge.forecast.forecast import Plan
 from llm_bridge.forecast.study import Study
 
 _SAMPLES = 10**6
+
+
+def parse_kernels(text: str) -> list[float]:
+    """Read strengths of the kernel.
+
+    Args:
+        text: numbers with commas between.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        ValueError: a word is no number.
+
+    Examples:
+        >>> parse_kernels("5, 15")
+        [5.0, 15.0]
+    """
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise requirement_error(
+            "predict", "kernels", "numbers with commas between", repr(text), "Try 5,15,45"
+        ) from error
 
 
 def plans_from_pass_rates(
@@ -31,7 +56,8 @@ def plans_from_pass_rates(
         kernel without held-out prompts.
 
     Raises:
-        ValueError: a cell is under AdamW or trains on one prompt, or a strength is not above 0.
+        ValueError: a cell is under AdamW or trains on one prompt, a strength is not above 0 or
+            comes twice, or a rate is outside [0, 1].
     """
     unfit = [cell.name for cell in study.cells if cell.optimizer != "sgd" or cell.row is not None]
     require(
@@ -43,14 +69,25 @@ def plans_from_pass_rates(
         "AdamW's kernel, and that of one prompt, have to be measured: banditlab calibrate",
     )
     require(
-        len(kernels) > 0 and min(kernels) > 0.0,
+        len(kernels) > 0
+        and all(kernel > 0.0 and math.isfinite(kernel) for kernel in kernels)
+        and len({f"{kernel:g}" for kernel in kernels}) == len(kernels),
         "predict",
         "kernels",
-        "one or more numbers above 0",
+        "one or more different numbers above 0",
         list(kernels),
         "The embedded model has 15",
     )
-    rates = np.clip(read_pass_rates(path, column), 0.5 / _SAMPLES, 1.0 - 0.5 / _SAMPLES)
+    measured = read_pass_rates(path, column)
+    require(
+        bool(((measured >= 0.0) & (measured <= 1.0)).all()),
+        "predict",
+        "pass_rates",
+        "a file of rates in [0, 1]",
+        f"values from {measured.min():g} to {measured.max():g}",
+        "Divide counts by the number of responses",
+    )
+    rates = np.clip(measured, 0.5 / _SAMPLES, 1.0 - 0.5 / _SAMPLES)
     plans = []
     for kernel in kernels:
         cells = tuple(

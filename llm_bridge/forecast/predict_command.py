@@ -65,9 +65,9 @@ def _run(arguments: Namespace) -> int:
         "A band needs a spread",
     )
     if arguments.pass_rates is not None:
-        from llm_bridge.forecast.pass_rates import plans_from_pass_rates
+        from llm_bridge.forecast.pass_rates import parse_kernels, plans_from_pass_rates
 
-        kernels = [float(word) for word in arguments.kernels.split(",")]
+        kernels = parse_kernels(arguments.kernels)
         plans = plans_from_pass_rates(study, arguments.pass_rates, arguments.column, kernels)
         print(
             f"The kernel is unknown: each cell stands at the strengths {arguments.kernels}. "

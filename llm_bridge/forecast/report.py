@@ -194,7 +194,8 @@ def experiment_toml(calibration: Calibration, cell: StudyCell) -> str:
 
 def _toml(value: Any) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(f"{entry:.6g}" for entry in value) + "]"
+        # To the last digit: a rounded pass rate would now and then turn a response over.
+        return "[" + ", ".join(map(repr, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

@@ -7,6 +7,7 @@ under the policy, so this is the centred kernel.
 Shapes: P prompts, N responses of a prompt, D parameters.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,49 @@ def _ratio_interval(sums: np.ndarray, counts: np.ndarray, seed: int) -> dict[str
     }
 
 
-def _class_pairs(is_right: np.ndarray, others: np.ndarray) -> dict[str, np.ndarray]:
-    """Which pairs of responses belong to which kind, each of shape [N, M]."""
-    both = np.logical_and.outer(is_right, others)
-    neither = np.logical_and.outer(~is_right, ~others)
-    return {"right-right": both, "right-wrong": ~both & ~neither, "wrong-wrong": neither}
+@dataclass(frozen=True)
+class _Responses:
+    """What is kept of the responses to one prompt: sums, since every gradient would fill memory.
+
+    Attributes:
+        classes: the class structure.
+        square: sum of the squared norms of the gradients.
+        sums: sum of the gradients of the right and of the wrong responses, shape [2, D].
+        counts: right and wrong responses, shape [2].
+        own_products: sums of the inner products of two different responses of the prompt, by
+            class of the one and of the other, shape [2, 2].
+        own_counts: such pairs, shape [2, 2].
+    """
+
+    classes: dict[str, float]
+    square: float
+    sums: np.ndarray
+    counts: np.ndarray
+    own_products: np.ndarray
+    own_counts: np.ndarray
+
+
+def _summed(
+    is_right: np.ndarray, log_prob: np.ndarray, tokens: np.ndarray, scores: np.ndarray
+) -> _Responses:
+    """Sum up N draws of one prompt; their gradients have shape [N, D]."""
+    member = np.stack([is_right, ~is_right]).astype(np.float64)
+    gram = scores.astype(np.float64) @ scores.T.astype(np.float64)
+    _, place = _distinct(tokens)
+    is_pair = place[:, None] != place
+    return _Responses(
+        classes=_classes(is_right, log_prob, tokens),
+        square=float(np.trace(gram)),
+        sums=member @ scores,
+        counts=member.sum(axis=1),
+        own_products=member @ np.where(is_pair, gram, 0.0) @ member.T,
+        own_counts=member @ is_pair @ member.T,
+    )
+
+
+def _by_kind(table: np.ndarray) -> np.ndarray:
+    """A table by class of the one and of the other response, in the order of `PAIRS`."""
+    return np.array([table[0, 0], table[0, 1] + table[1, 0], table[1, 1]])
 
 
 def _distinct(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,60 +134,48 @@ def measure_responses(
         prompt, across prompts, on held-out prompts), mean with a 95 % interval over prompts. Two
         draws of the same response are the response itself and no pair.
     """
-    prompts = []
-    for task, is_target in ((train, False), (target, True)):
-        if task is None:
-            continue
-        for row in range(min(num_prompts, len(task))):
+    found: list[list[_Responses]] = [[], []]
+    for task, prompts in zip((train, target), found, strict=True):
+        for row in range(0 if task is None else min(num_prompts, len(task))):
             rollout, reward = sampler.draw(task, np.array([row]), num_samples)
-            scores = score_gradients(sampler.policy.model, rollout).cpu().float().numpy()
             prompts.append(
-                {
-                    "is_target": is_target,
-                    "is_right": (reward[0] >= 1.0),
-                    "tokens": rollout.response_tokens[0].cpu().numpy(),
-                    "log_prob": rollout.old_log_prob[0].double().sum(dim=-1).cpu().numpy(),
-                    "scores": scores,
-                }
+                _summed(
+                    reward[0] >= 1.0,
+                    rollout.old_log_prob[0].double().sum(dim=-1).cpu().numpy(),
+                    rollout.response_tokens[0].cpu().numpy(),
+                    score_gradients(sampler.policy.model, rollout).cpu().float().numpy(),
+                )
             )
-    trained = [prompt for prompt in prompts if not prompt["is_target"]]
-    classes = [_classes(p["is_right"], p["log_prob"], p["tokens"]) for p in trained]
-    names = sorted({name for one in classes for name in one})
+    trained, targets = found
+    names = sorted({name for prompt in trained for name in prompt.classes})
     return {
         "num_prompts": len(trained),
         "num_samples": num_samples,
         "classes": {
-            name: float(np.mean([one[name] for one in classes if name in one])) for name in names
+            name: float(np.mean([p.classes[name] for p in trained if name in p.classes]))
+            for name in names
         },
-        "kernel": _kernel(trained, [p for p in prompts if p["is_target"]], seed),
+        "kernel": _kernel(trained, targets, seed),
     }
 
 
-def _kernel(
-    trained: list[dict[str, Any]], targets: list[dict[str, Any]], seed: int
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    squares = [np.einsum("nd,nd->n", p["scores"], p["scores"]) for p in trained]
-    found["self"] = _ratio_interval(
-        np.array([s.sum() for s in squares]), np.array([len(s) for s in squares]), seed
-    )
-    for where, pairs_of in (
-        ("same prompt", [(p, [p]) for p in trained]),
-        ("across prompts", [(p, [q for q in trained if q is not p]) for p in trained]),
-        ("held-out prompts", [(p, targets) for p in trained]),
+def _kernel(trained: list[_Responses], targets: list[_Responses], seed: int) -> dict[str, Any]:
+    squares = np.array([prompt.square for prompt in trained])
+    sizes = np.array([prompt.counts.sum() for prompt in trained])
+    found: dict[str, Any] = {"self": _ratio_interval(squares, sizes, seed)}
+    for where, others_of in (
+        ("same prompt", lambda prompt: []),
+        ("across prompts", lambda prompt: [other for other in trained if other is not prompt]),
+        ("held-out prompts", lambda prompt: targets),
     ):
-        sums = {pair: np.zeros(len(trained)) for pair in PAIRS}
-        counts = {pair: np.zeros(len(trained)) for pair in PAIRS}
-        for index, (source, others) in enumerate(pairs_of):
-            for other in others:
-                gram = source["scores"] @ other["scores"].T
-                is_pair = np.ones(gram.shape, dtype=bool)
-                if other is source:
-                    _, place = _distinct(source["tokens"])
-                    is_pair = place[:, None] != place
-                for pair, chosen in _class_pairs(source["is_right"], other["is_right"]).items():
-                    sums[pair][index] += gram[chosen & is_pair].sum()
-                    counts[pair][index] += (chosen & is_pair).sum()
-        for pair in PAIRS:
-            found[f"{where}, {pair}"] = _ratio_interval(sums[pair], counts[pair], seed)
+        sums, counts = np.zeros((len(trained), 3)), np.zeros((len(trained), 3))
+        for index, prompt in enumerate(trained):
+            if where == "same prompt":
+                sums[index] = _by_kind(prompt.own_products)
+                counts[index] = _by_kind(prompt.own_counts)
+            for other in others_of(prompt):
+                sums[index] += _by_kind(prompt.sums @ other.sums.T)
+                counts[index] += _by_kind(np.outer(prompt.counts, other.counts))
+        for kind, pair in enumerate(PAIRS):
+            found[f"{where}, {pair}"] = _ratio_interval(sums[:, kind], counts[:, kind], seed)
     return found

@@ -5,7 +5,7 @@ Shapes: R simulated runs, N training runs (seeds), S points of a curve.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -51,7 +51,8 @@ class CellScore:
         seed_sd: standard deviation over runs at the end.
         predicted_final: predicted pass rate at the end.
         rmse: of the mean curve.
-        rmse_in_seed_sd: the same in units of the pooled standard deviation over runs.
+        rmse_in_seed_sd: the same in units of the pooled standard deviation over runs; NaN where
+            that is 0, or there is one run.
         rmse_fitted: after a fit of one time scale to the evaluations of the first 10 updates, or to
             the first one: no prediction, and shown beside it.
         time_scale: the fitted one: how many predicted updates an update is worth.
@@ -191,8 +192,16 @@ def score_cell(forecasts: Mapping[str, Forecast], observed: Observed) -> CellSco
         The score.
 
     Raises:
-        ValueError: the runs were evaluated where the forecast has no point.
+        ValueError: the runs were evaluated where the forecast has no point, or only once.
     """
+    require(
+        len(observed.update) >= 2,
+        "score_cell",
+        "observed",
+        "evaluated at two updates or more",
+        f"updates {observed.update.tolist()} of {forecasts['drifting'].cell.name}",
+        "Lower eval_every, or log more often",
+    )
     curves = {name: _at(forecast, observed.update) for name, forecast in forecasts.items()}
     mean, main = observed.mean(), forecasts["drifting"]
     # The first evaluation is of the base model, the same in all runs.
@@ -213,7 +222,7 @@ def score_cell(forecasts: Mapping[str, Forecast], observed: Observed) -> CellSco
         seed_sd=float("nan") if deviation is None else float(deviation[-1]),
         predicted_final=float(curves["drifting"].mean(axis=0)[-1]),
         rmse=rmse["drifting"],
-        rmse_in_seed_sd=rmse["drifting"] / pooled,
+        rmse_in_seed_sd=rmse["drifting"] / pooled if pooled > 0.0 else float("nan"),
         rmse_fitted=_rmse(stretched[1:], mean[1:]),
         time_scale=scale,
         rmse_constant=rmse["constant"],
@@ -237,7 +246,9 @@ def score_pairs(forecasts: Sequence[Forecast], observed: Mapping[str, Observed])
         The pairs, for the final pass rate and for the speed.
     """
     pairs = []
-    for first, second in combinations([f for f in forecasts if f.cell.name in observed], 2):
+    # One run has no standard error.
+    repeated = {name for name, found in observed.items() if len(found.pass_rate) > 1}
+    for first, second in combinations([f for f in forecasts if f.cell.name in repeated], 2):
         if first.cell.comparison != second.cell.comparison:
             continue
         for quantity in ("final pass rate", "speed"):
@@ -295,51 +306,3 @@ def summarize(scores: Sequence[CellScore], pairs: Sequence[PairScore]) -> dict[s
         ),
         "mean_coverage": float(np.mean([score.coverage for score in scores])),
     }
-
-
-def ranking(forecasts: Sequence[Forecast]) -> list[dict[str, Any]]:
-    """Rank the cells of each group by their predicted final pass rate.
-
-    Args:
-        forecasts: of the drifting kernel, one a cell.
-
-    Returns:
-        One line a cell, best first within its group: the probability that it is the best of its
-        group and that it is better than the next one, over simulated runs of the same seeds.
-    """
-    lines = []
-    groups: dict[str, list[Forecast]] = {}
-    for forecast in forecasts:
-        groups.setdefault(forecast.cell.comparison, []).append(forecast)
-    for group, members in groups.items():
-        members = sorted(members, key=lambda f: -f.target[:, -1].mean())
-        final = np.stack([member.target[:, -1] for member in members])
-        best = (final >= final.max(axis=0)).astype(float)
-        best /= best.sum(axis=0)
-        for place, member in enumerate(members):
-            ahead = None
-            if place + 1 < len(members):
-                gap = final[place] - final[place + 1]
-                ahead = float((gap > 0.0).mean() + 0.5 * (gap == 0.0).mean())
-            lines.append(
-                {
-                    "group": group,
-                    "cell": member.cell.name,
-                    "predicted_final": float(final[place].mean()),
-                    "probability_best": float(best[place].mean()),
-                    "probability_ahead_of_next": ahead,
-                }
-            )
-    return lines
-
-
-def as_rows(scores: Sequence[CellScore]) -> list[dict[str, Any]]:
-    """Scores as dictionaries.
-
-    Args:
-        scores: of all cells.
-
-    Returns:
-        One a cell.
-    """
-    return [asdict(score) for score in scores]

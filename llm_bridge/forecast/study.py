@@ -110,6 +110,14 @@ class Study:
         names = [cell.name for cell in self.cells]
         twice = sorted({name for name in names if names.count(name) > 1})
         require(not twice, "Study", "cells", "of different names", twice, "Rename one of them")
+        for name in names:
+            # Files and folders are called after it.
+            require(
+                Path(name).name == name, "Study", "cells", "named without a path", name, "Rename it"
+            )
+        require(
+            self.num_seeds >= 1, "Study", "num_seeds", "at least 1", self.num_seeds, "A run has one"
+        )
         for cell in self.cells:
             # A cell that no run can have is found here, before anything is measured.
             cell.train_config(self, self.seed).resolved()
@@ -158,7 +166,7 @@ class Study:
 
 def _checked(kind: type, table: Any, where: str) -> dict[str, Any]:
     require(isinstance(table, Mapping), "read_study", where, "a table", table, "Write KEY = VALUE")
-    known = {field.name: field for field in fields(kind)}
+    known = {field.name for field in fields(kind)} - {"cells"}
     for key in table:
         require_known("read_study", where, key, known, "key")
     return dict(table)

@@ -5,6 +5,7 @@ import pytest
 
 from llm_bridge.base_statistics import (
     _variance_of_mean,
+    own_kernel_from_blocks,
     shared_kernel_from_blocks,
     smoothed_pass_rates,
 )
@@ -92,3 +93,30 @@ def test_counting_the_interaction_twice_would_be_found():
     truth = np.var([t.mean() for t in tables])
     assert np.mean([_variance_of_mean(t) for t in tables]) == pytest.approx(truth, rel=0.25)
     assert twice > 1.6 * truth
+
+
+def test_the_own_kernel_is_exact_without_noise():
+    mean = np.random.default_rng(6).normal(size=50)
+    kernel, error = own_kernel_from_blocks(np.tile(mean, (5, 1)), 0.2)
+    assert kernel == pytest.approx(mean @ mean / 0.04, rel=1e-12)
+    assert error == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("noise", "least", "most"), [(0.5, 0.9, 1.1), (8.0, 1.25, 1.6)])
+def test_the_own_kernel_is_unbiased_and_its_standard_error_not_too_small(noise, least, most):
+    """Means at 5 standard errors over 2000 repetitions: a false alarm once in 10^6.
+
+    The spread's own error is 1.6 %. The jackknife counts the product of two noises twice, so its
+    error grows to sqrt(2) times the spread as they take over: 1.41 times here, at noise 8.
+    """
+    rng = np.random.default_rng(7)
+    mean, count = rng.normal(size=30), 16
+    drawn = [blocks(rng, mean, noise, count) for _ in range(2000)]
+    kernels, errors = np.array([own_kernel_from_blocks(one, 0.2) for one in drawn]).T
+    truth, spread = mean @ mean / 0.04, kernels.std(ddof=1)
+    assert abs(kernels.mean() - truth) < 5.0 * spread / np.sqrt(2000)
+    assert least < np.sqrt(np.mean(errors**2)) / spread < most
+    # Mutant: with the diagonal the noise of each block would count as signal.
+    with_diagonal = np.array([(one.mean(axis=0) ** 2).sum() / 0.04 for one in drawn])
+    assert abs(with_diagonal.mean() - truth) > 10.0 * spread / np.sqrt(2000)
+    assert with_diagonal.mean() - truth == pytest.approx(noise**2 * 30 / count / 0.04, rel=0.15)

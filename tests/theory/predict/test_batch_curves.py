@@ -124,3 +124,49 @@ def test_wrong_inputs_are_refused_in_a_sentence():
         )
     with pytest.raises(ValueError, match="`train_log_odds` must be log-odds"):
         predicted_shift("group_mean", [], [1], group_size=4, **HOW)
+
+
+TRAIN = np.array([-1.5, -0.5, 0.25, 1.0])
+
+
+@pytest.mark.parametrize("is_flow", [True, False])
+@pytest.mark.parametrize("rule", ["raw_reward", "group_mean", "grpo"])
+def test_a_kernel_function_that_is_constant_is_the_number(rule, is_flow):
+    how = {"learning_rate": 0.02, "group_size": 4, "is_flow": is_flow}
+    number = predicted_shift(rule, TRAIN, UPDATES, shared_kernel=6.0, **how)
+    function = predicted_shift(rule, TRAIN, UPDATES, shared_kernel=lambda rate: 6.0, **how)
+    np.testing.assert_array_equal(function, number)
+
+
+def test_a_kernel_with_a_ceiling_follows_a_fine_euler_integration():
+    """Euler's error is of first order: it halves with the step, and Richardson removes it."""
+
+    def kernel(rate):
+        return max(12.0 * (0.8 - rate) / 0.4, 0.0)
+
+    def euler(steps_per_update):
+        shift, step = 0.0, 1.0 / steps_per_update
+        for _ in range(40 * steps_per_update):
+            rates = expit(TRAIN + shift)
+            drift = predicted_class_gradient("group_mean", TRAIN + shift, group_size=8).mean()
+            shift += step * 0.05 * kernel(rates.mean()) * drift
+        return shift
+
+    how = {"learning_rate": 0.05, "group_size": 8}
+    flow = predicted_shift("group_mean", TRAIN, [40.0], shared_kernel=kernel, **how)[0]
+    coarse, fine = euler(8), euler(16)
+    assert 2.0 * fine - coarse == pytest.approx(flow, rel=1e-4)
+    assert abs(fine - flow) < 0.6 * abs(coarse - flow)
+    # Mutant: the kernel of the first moment, held.
+    held = predicted_shift("group_mean", TRAIN, [40.0], shared_kernel=kernel(0.46), **how)[0]
+    assert held > 1.2 * flow
+
+
+def test_nothing_moves_above_the_ceiling():
+    def kernel(rate):
+        return 12.0 * max(0.6 - rate, 0.0)
+
+    curve = predicted_pass_rates(
+        "group_mean", TRAIN, [0.0, 1e6], learning_rate=0.05, shared_kernel=kernel, group_size=8
+    )
+    assert curve[1] == pytest.approx(0.6, abs=1e-6)
