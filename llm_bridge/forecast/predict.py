@@ -67,8 +67,8 @@ def half_time(update: np.ndarray, pass_rate: np.ndarray) -> float:
         Updates; NaN where the last value is not above the first.
 
     Examples:
-        >>> half_time(np.array([0, 10, 20]), np.array([0.2, 0.5, 0.6]))
-        6.666666666666667
+        >>> half_time(np.array([0, 10, 20]), np.array([0.25, 0.5, 0.5]))
+        5.0
     """
     half = (pass_rate[0] + pass_rate[-1]) / 2.0
     if not pass_rate[-1] > pass_rate[0]:
