@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 lab: $(VENV)/.lab
 	$(BIN)/banditlab compare --out runs/compare
 
+# A process for each core, whole files each; more threads in them would only get in each other's way.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 # Not part of the tests: our rules against those of other libraries, in an environment of its own.
 test-peers: $(PEERS)/.peers
