@@ -17,8 +17,8 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
-_ORDER = ("compare", "train", "evaluate", "grade")
-_ORDER += ("simulate", "sweep", "verify", "rules", "check", "env")
+_ORDER = ("calibrate", "predict", "compare", "train", "evaluate", "grade")
+_ORDER += ("simulate", "sweep", "verify", "rules", "check", "semantics", "env")
 _EPILOG = """\
 example: banditlab simulate --rule grpo --log10-arms 100000 --pass-rate 0.05 --runs 500
 
