@@ -5,7 +5,9 @@ from typing import Any
 
 from tabulate import tabulate
 
+from llm_bridge.forecast.calibration import Calibration
 from llm_bridge.forecast.forecast import Plan
+from llm_bridge.forecast.limits import runaway_learning_rate
 from llm_bridge.forecast.predict import Forecast
 from llm_bridge.forecast.ranking import ranking
 from llm_bridge.forecast.scoreboard import CellScore, PairScore, evaluated_band
@@ -43,7 +45,7 @@ def forecast_table(forecasts: Sequence[Forecast], plans: Sequence[Plan]) -> str:
                 f"{forecast.half_time():.1f}",
                 "-" if entropy is None else f"{entropy:.2f}",
                 f"{forecast.ratio_variance.mean(axis=0)[-1]:.4f}",
-                "" if forecast.reason is None else "the simulation blew up",
+                _warning(forecast, calibration_of[forecast.cell.name]),
             )
         )
     headers = (
@@ -58,6 +60,15 @@ def forecast_table(forecasts: Sequence[Forecast], plans: Sequence[Plan]) -> str:
         "",
     )
     return tabulate(rows, headers=headers, disable_numparse=True)
+
+
+def _warning(forecast: Forecast, calibration: Calibration) -> str:
+    if forecast.reason is not None:
+        return "the simulation blew up"
+    limit = runaway_learning_rate(calibration, forecast.cell)
+    if limit is None or forecast.cell.learning_rate < limit:
+        return ""
+    return f"ratios run away from {limit:.3g} on"
 
 
 def ranking_table(forecasts: Sequence[Forecast]) -> str:
