@@ -42,7 +42,7 @@ def add_study_arguments(parser: ArgumentParser) -> None:
         "--study",
         type=Path,
         metavar="FILE",
-        help="TOML file of [study] and [[cells]], such as examples/study.toml; instead of the "
+        help="TOML file of [study] and [[cells]], such as examples/studies/embedded.toml; instead of the "
         "flags below",
     )
     plan.add_argument(

@@ -55,7 +55,7 @@ def test_a_panel_shows_runs_band_theory_and_the_constant_kernel():
     dotted = [line for line in lines if line.get_linestyle() == ":"]
     assert len(dotted) == 3
     np.testing.assert_allclose(dotted[-1].get_ydata(), [0.3, 0.45, 0.55])
-    assert [line.get_linestyle() for line in lines[3:]] == ["-", "--", "-"]
+    assert [line.get_linestyle() for line in lines[3:]] == ["-", "-", "--"]
     (band,) = axes.collections
     extent = band.get_paths()[0].get_extents()
     assert (extent.ymin, extent.ymax) == (0.25, 0.75)
