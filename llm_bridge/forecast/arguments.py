@@ -42,8 +42,8 @@ def add_study_arguments(parser: ArgumentParser) -> None:
         "--study",
         type=Path,
         metavar="FILE",
-        help="TOML file of [study] and [[cells]], such as examples/studies/embedded.toml; instead of the "
-        "flags below",
+        help="TOML file of [study] and [[cells]], such as "
+        "examples/studies/embedded.toml; instead of the flags below",
     )
     plan.add_argument(
         "--cells", metavar="A,B", help="of the study, these cells only; by default all"

@@ -90,8 +90,8 @@ def _run(arguments: Namespace) -> int:
 predict_command = Command(
     name="predict",
     summary="Predict learning curves of rules from a calibrated base model, and rank the rules.",
-    example="banditlab predict --study examples/studies/embedded.toml --calibration runs/calibration "
-    "--out runs/forecast",
+    example="banditlab predict --study examples/studies/embedded.toml "
+    "--calibration runs/calibration --out runs/forecast",
     add_arguments=_add_arguments,
     run=_run,
 )
