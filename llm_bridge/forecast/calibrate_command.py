@@ -49,7 +49,8 @@ def _run(arguments: Namespace) -> int:
     study = planned_study(arguments, "calibrate")
     from tqdm import tqdm
 
-    from llm_bridge.forecast.calibrate import calibrate_study, calibration_folder, planned_rollouts
+    from llm_bridge.forecast.calibrate import calibrate_study, planned_rollouts
+    from llm_bridge.forecast.calibration_files import calibration_folder
     from llm_bridge.forecast.report import write_report
 
     sizes = {

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from banditlab.validation import require
-from llm_bridge.forecast.calibrate import read_calibrations
+from llm_bridge.forecast.calibration_files import read_calibrations
 from llm_bridge.forecast.compare import compare_study
 from llm_bridge.forecast.forecast import make_forecasts
 from llm_bridge.forecast.forecast_tables import scores_table, summary_text

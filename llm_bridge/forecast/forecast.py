@@ -11,6 +11,9 @@ from llm_bridge.forecast.compare import FORECAST_FILE, forecast_points
 from llm_bridge.forecast.predict import PREDICTORS, Forecast, predict_study
 from llm_bridge.forecast.study import Study
 
+# Starting two processes takes as long as this many forecasts.
+_MOST_WORKERS, _WORTH_WORKERS = 2, 18
+
 Plan = tuple[Study, Mapping[int | None, Calibration]]
 """A study and what is known of its base model, by row."""
 
@@ -40,6 +43,7 @@ def make_forecasts(
             calibrations,
             num_runs=num_runs,
             seed=seed,
+            num_workers=_MOST_WORKERS if total >= _WORTH_WORKERS else 1,
             on_forecast=lambda forecast: bar.update(),
         )
 

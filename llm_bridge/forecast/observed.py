@@ -15,7 +15,6 @@ from banditlab.files import write_atomically
 from banditlab.validation import require
 from llm_bridge.forecast.scoreboard import Observed
 from llm_bridge.forecast.study import Study, StudyCell
-from llm_bridge.metrics import read_metrics
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,9 @@ def read_run(folder: Path, cell: StudyCell, seed: int) -> list[ObservedPoint]:
         that blew up keeps pass rate 0 from there on, its last update included: its model is
         not one.
     """
+    # It brings torch, which tables of runs do not need.
+    from llm_bridge.metrics import read_metrics
+
     points = []
     lines = [line for line in read_metrics(folder) if line["kind"] == "evaluation"]
     for split in ("train", "heldout") if cell.row is None else ("train",):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from banditlab.config import SimulationConfig
 from banditlab.metrics import record_steps
@@ -208,6 +209,7 @@ def predict_study(
     num_runs: int = 200,
     seed: int = 0,
     predictors: tuple[str, ...] = tuple(PREDICTORS),
+    num_workers: int = 1,
     on_forecast: Callable[[Forecast], Any] = lambda forecast: None,
 ) -> list[Forecast]:
     """Predict all cells of a study.
@@ -218,16 +220,19 @@ def predict_study(
         num_runs: simulated runs of each cell.
         seed: of the simulations.
         predictors: keys of `PREDICTORS`.
+        num_workers: processes at work side by side; the forecasts are the same.
         on_forecast: called after each.
 
     Returns:
         The forecasts, cell by cell.
     """
+    jobs = (
+        delayed(predict_cell)(calibrations[cell.row], cell, predictor, num_runs=num_runs, seed=seed)
+        for cell in study.cells
+        for predictor in predictors
+    )
     forecasts = []
-    for cell in study.cells:
-        for predictor in predictors:
-            forecasts.append(
-                predict_cell(calibrations[cell.row], cell, predictor, num_runs=num_runs, seed=seed)
-            )
-            on_forecast(forecasts[-1])
+    for forecast in Parallel(n_jobs=num_workers, return_as="generator")(jobs):
+        forecasts.append(forecast)
+        on_forecast(forecast)
     return forecasts

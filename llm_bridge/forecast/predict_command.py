@@ -74,7 +74,7 @@ def _run(arguments: Namespace) -> int:
             "Calibrate the model to know it."
         )
     else:
-        from llm_bridge.forecast.calibrate import read_calibrations
+        from llm_bridge.forecast.calibration_files import read_calibrations
 
         plans = [(study, read_calibrations(study, arguments.calibration))]
     forecasts, paths = write_forecasts(

@@ -167,3 +167,13 @@ def test_a_study_is_predicted_cell_by_cell():
     assert pairs == [(cell, name) for cell in STUDY.cells for name in PREDICTORS]
     alone = predict_cell(LONE, ALONE, "drifting", num_runs=2, seed=1)
     np.testing.assert_array_equal(found[9].target, alone.target)
+
+
+def test_two_processes_give_the_same_forecasts():
+    alone, together = (
+        predict_study(STUDY, CALIBRATIONS, num_runs=3, predictors=("drifting",), num_workers=count)
+        for count in (1, 2)
+    )
+    assert [forecast.cell.name for forecast in together] == [cell.name for cell in STUDY.cells]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.target, other.target)

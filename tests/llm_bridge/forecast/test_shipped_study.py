@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_bridge.forecast.calibrate import read_calibrations
+from llm_bridge.forecast.calibration_files import read_calibrations
 from llm_bridge.forecast.observed import observed_cells, read_points
 from llm_bridge.forecast.predict import PREDICTORS, predict_cell
 from llm_bridge.forecast.scoreboard import score_cell
