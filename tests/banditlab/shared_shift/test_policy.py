@@ -67,6 +67,23 @@ def test_the_kernel_is_that_of_the_present_pass_rate():
         assert policy.shift[0] == pytest.approx(expected, rel=1e-13)
 
 
+def test_the_pass_rate_of_the_law_counts_every_prompt_that_is_trained_on():
+    rates, heldout = np.array([0.2, 0.2, 0.2, 0.6]), [0.9]
+    problem = shared_shift(rates, 8.0, heldout, form="power", exponent=1.0, base_pass_rate=0.4)
+    policy = SharedShift(problem, 1, SGD(0.1))
+    one_step(policy, np.ones((1, 1, 1)), np.zeros((1, 1, 1), dtype=int))
+    assert policy.shift[0] == pytest.approx(0.1 * 8.0 * 0.4 / rates.mean() * (1.0 - 0.2), rel=1e-13)
+
+
+def test_decay_pulls_the_shift_back_to_the_base_policy():
+    policy = SharedShift(shared_shift([0.4], 5.0), 1, SGD(0.1, decay=2.0))
+    one_step(policy, np.ones((1, 1, 1)), np.zeros((1, 1, 1), dtype=int))
+    moved = policy.shift[0]
+    assert moved == pytest.approx(0.1 * 5.0 * 0.6, rel=1e-13)
+    one_step(policy, np.zeros((1, 1, 1)), np.zeros((1, 1, 1), dtype=int))
+    assert policy.shift[0] == pytest.approx(moved * (1.0 - 0.1 * 2.0), rel=1e-13)
+
+
 def test_a_response_moves_itself_more_by_its_own_kernel():
     both = np.array([[[0, 1]]])
     coefficient = np.array([[[0.5, -0.25]]])
