@@ -1,0 +1,169 @@
+"""Effects with their intervals over seeds, and the verdict that follows from them.
+
+Shapes: N runs, M resamples.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm, t
+
+from llm_bridge.claims.curve import Curve, Statistic
+
+NUM_RESAMPLES = 10_000
+HOLDS, OPPOSITE, UNDECIDED = "holds", "opposite", "undecided"
+REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
+IN_PART, OUT_OF_REACH = "reproduced in part", "out of reach"
+_MOST_BLOCK = 4_000_000
+
+SUMMARIES = {
+    "mean": lambda values: values.mean(axis=-1),
+    "median": lambda values: np.median(values, axis=-1),
+    "sd": lambda values: values.std(axis=-1, ddof=1),
+}
+"""What stands for all runs of a cell: resampled values [..., N] -> [...]."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A number that a claim speaks of, in one world or in both.
+
+    Attributes:
+        name: what it is, in a few words.
+        statistic: read off every run.
+        cell: name of the cell.
+        against: name of the cell that it is compared with; None for the cell's own number.
+        summary: what stands for all runs of a cell, a key of `SUMMARIES`.
+        compare: "difference" or "ratio" of the two cells' summaries.
+        expected: the claim holds where the effect lies in here.
+        worlds: worlds in which it is measured: "simulation", "language_model".
+        decides: whether the verdict depends on it.
+    """
+
+    name: str
+    statistic: Statistic
+    cell: str
+    against: str | None = None
+    summary: str = "mean"
+    compare: str = "difference"
+    expected: tuple[float, float] = (0.0, math.inf)
+    worlds: tuple[str, ...] = ("simulation", "language_model")
+    decides: bool = True
+
+
+def resample(
+    values: Sequence[float], summary: str, rng: np.random.Generator
+) -> tuple[float, np.ndarray]:
+    """Summary of the runs of a cell, and of so many resamples of them.
+
+    Args:
+        values: one number a run, N of them.
+        summary: a key of `SUMMARIES`.
+        rng: of the resampling.
+
+    Returns:
+        The summary and those of the resamples, shape [M].
+    """
+    numbers, summarize = np.asarray(values, dtype=np.float64), SUMMARIES[summary]
+    block = max(1, min(NUM_RESAMPLES, _MOST_BLOCK // len(numbers)))
+    resampled = [
+        summarize(numbers[rng.integers(len(numbers), size=(min(block, left), len(numbers)))])
+        for left in range(NUM_RESAMPLES, 0, -block)
+    ]
+    return float(summarize(numbers)), np.concatenate(resampled)
+
+
+def expanded_level(num_runs: int) -> float:
+    """Lower quantile of the resamples that ends a 95 % interval over N runs.
+
+    The percentile interval of few runs is too narrow: by the factor sqrt((N - 1)/N), since a
+    resample's spread is that of a population, and by the normal quantile in place of Student's.
+    Both are undone by reading further out (Hesterberg 2015, "What Teachers Should Know About the
+    Bootstrap", the expanded percentile interval).
+
+    Args:
+        num_runs: N, at least 2.
+
+    Returns:
+        The level; the upper one is 1 less it.
+    """
+    width = math.sqrt(num_runs / (num_runs - 1)) * t.ppf(0.975, num_runs - 1)
+    return float(norm.cdf(-width))
+
+
+def measure(effect: Effect, runs: dict[str, list[Curve]], rng: np.random.Generator) -> Interval:
+    """An effect with its 95 % bootstrap interval over runs.
+
+    Args:
+        effect: what to measure.
+        runs: cell -> its runs.
+        rng: of the resampling.
+
+    Returns:
+        The interval; where runs never reach a level it may be infinite.
+    """
+    chosen = [effect.cell] if effect.against is None else [effect.cell, effect.against]
+    values = [[effect.statistic.of_run(curve) for curve in runs[cell]] for cell in chosen]
+    level = expanded_level(min(len(numbers) for numbers in values))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = [resample(numbers, effect.summary, rng) for numbers in values]
+        value, resampled = parts[0]
+        if effect.against is not None:
+            value = _compared(effect.compare, value, parts[1][0])
+            resampled = _compared(effect.compare, resampled, parts[1][1])
+    # Two runs that never reach a level say nothing about the order of the two.
+    resampled = np.sort(resampled[~np.isnan(resampled)])
+    if not len(resampled):
+        return Interval(math.nan, -math.inf, math.inf)
+    low, high = np.quantile(resampled, [level, 1.0 - level], method="closest_observation")
+    return Interval(float(value), float(low), float(high))
+
+
+def _compared(compare: str, value, against):
+    return value / against if compare == "ratio" else value - against
+
+
+def judge(interval: Interval, expected: tuple[float, float]) -> str:
+    """What an interval says of a claim.
+
+    Args:
+        interval: of the effect.
+        expected: where the claim wants it.
+
+    Returns:
+        `HOLDS`, `OPPOSITE`, or `UNDECIDED` where it reaches into both.
+    """
+    low, high = expected
+    if low <= interval.low and interval.high <= high and not math.isnan(interval.value):
+        return HOLDS
+    if interval.high < low or interval.low > high:
+        return OPPOSITE
+    return UNDECIDED
+
+
+def verdict(judged: Sequence[str]) -> str:
+    """Verdict of a world from what its deciding effects say.
+
+    Args:
+        judged: results of `judge`.
+
+    Returns:
+        `REPRODUCED` where all hold; `NOT_REPRODUCED` where none holds and one is opposite;
+        `IN_PART` where some hold; `OUT_OF_REACH` where all are undecided or there is none.
+    """
+    if judged and all(one == HOLDS for one in judged):
+        return REPRODUCED
+    if HOLDS in judged:
+        return IN_PART
+    return NOT_REPRODUCED if OPPOSITE in judged else OUT_OF_REACH
