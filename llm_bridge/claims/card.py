@@ -59,6 +59,7 @@ class TrainedCell:
         label: how it is called in pictures.
         settings: fields of `TrainConfig`, without the seed.
         num_seeds: runs.
+        first_seed: of them; runs that choose a learning rate have seeds of their own.
         base_model: key of `base_models.BASE_MODELS`; "embedded" is the shipped one.
     """
 
@@ -66,6 +67,7 @@ class TrainedCell:
     label: str
     settings: Mapping[str, Any]
     num_seeds: int = 5
+    first_seed: int = 0
     base_model: str = "embedded"
 
 

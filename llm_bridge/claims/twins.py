@@ -80,7 +80,13 @@ def _problem_table(known: Calibration, law: dict[str, Any], own_kernel: float) -
 
 
 def trained(
-    name: str, label: str, *, num_seeds: int = NUM_SEEDS, base_model: str = "embedded", **settings
+    name: str,
+    label: str,
+    *,
+    num_seeds: int = NUM_SEEDS,
+    first_seed: int = 0,
+    base_model: str = "embedded",
+    **settings,
 ) -> TrainedCell:
     """A configuration of the language model; SGD, one thread, unless said otherwise.
 
@@ -88,6 +94,7 @@ def trained(
         name: of the cell.
         label: how it is called in pictures.
         num_seeds: runs.
+        first_seed: of them.
         base_model: key of `base_models.BASE_MODELS`.
         **settings: fields of `TrainConfig`.
 
@@ -98,7 +105,7 @@ def trained(
     # A run takes seconds; a checkpoint inside it would cost more than it saves.
     full.setdefault("checkpoint_every", full.get("num_updates", 100))
     TrainConfig(**full)
-    return TrainedCell(name, label, full, num_seeds, base_model)
+    return TrainedCell(name, label, full, num_seeds, first_seed, base_model)
 
 
 def twin(
@@ -141,9 +148,6 @@ def twin(
     adam = config.optimizer == "adamw"
     if problem is None:
         problem = _adam_problem(config) if adam else embedded_problem(row=config.row)
-    record_every = max(1, config.eval_every // 5)
-    while config.eval_every % record_every:
-        record_every -= 1
     tables = {
         "problem": dict(problem),
         "rule": {"name": config.rule, **config.hyper},
@@ -155,7 +159,8 @@ def twin(
             "batch_order": "epochs",
             "group_size": config.group_size,
             "inner_epochs": config.inner_epochs,
-            "record_every": record_every,
+            # Both worlds are read at the same updates.
+            "record_every": config.eval_every,
             **(run or {}),
         },
     }
