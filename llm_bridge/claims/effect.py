@@ -170,17 +170,29 @@ def judge(interval: Interval, expected: tuple[float, float]) -> str:
 
     Args:
         interval: of the effect.
-        expected: where the claim wants it.
+        expected: where the claim wants it. With one end only, "more than" is meant: the end itself
+            does not belong to it. With two, both do.
 
     Returns:
         `HOLDS`, `OPPOSITE`, or `UNDECIDED` where it reaches into both.
+
+    Examples:
+        >>> no_change = Interval(0.0, 0.0, 0.0)
+        >>> judge(no_change, (0.0, math.inf)), judge(no_change, (-0.02, 0.02))
+        ('opposite', 'holds')
     """
+    if math.isnan(interval.value):
+        return UNDECIDED
     low, high = expected
-    if low <= interval.low and interval.high <= high and not math.isnan(interval.value):
+    # Open where the region has one end only; an infinite end is never reached from inside.
+    is_open = math.isinf(low) or math.isinf(high)
+    above = interval.low > low or (interval.low == low and not is_open) or math.isinf(low)
+    below = interval.high < high or (interval.high == high and not is_open) or math.isinf(high)
+    if above and below:
         return HOLDS
-    if interval.high < low or interval.low > high:
-        return OPPOSITE
-    return UNDECIDED
+    is_left = interval.high < low or (interval.high == low and is_open)
+    is_right = interval.low > high or (interval.low == high and is_open and not math.isinf(high))
+    return OPPOSITE if is_left or is_right else UNDECIDED
 
 
 def verdict(judged: Sequence[str]) -> str:
