@@ -62,8 +62,7 @@ class Assessment:
 
 def _measure(effect: Effect, world: str, results: Results) -> Measured:
     curves = results.curves.get(world, {})
-    cells = [effect.cell] if effect.against is None else [effect.cell, effect.against]
-    if any(cell not in curves for cell in cells):
+    if any(cell not in curves for cell in effect.cells):
         return Measured(effect, world, None, UNDECIDED)
     # Each effect has a stream of its own: a new one beside it changes no digit.
     entropy = [_SEED, *effect.name.encode(), *world.encode()]
@@ -172,6 +171,8 @@ def as_dict(assessment: Assessment) -> dict[str, Any]:
             "against": one.effect.against,
             "summary": one.effect.summary,
             "compare": one.effect.compare if one.effect.against is not None else None,
+            "others": list(one.effect.others),
+            "paired": one.effect.paired,
             "expected": [_finite(end) for end in one.effect.expected],
             "decides": one.effect.decides,
             "says": one.says,

@@ -4,12 +4,13 @@ Shapes: N runs, M resamples.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm, t
 
+from banditlab.validation import require
 from llm_bridge.claims.curve import Curve, Statistic
 
 NUM_RESAMPLES = 10_000
@@ -49,6 +50,11 @@ class Effect:
         expected: the claim holds where the effect lies in here.
         worlds: worlds in which it is measured: "simulation", "language_model".
         decides: whether the verdict depends on it.
+        paired: whether run i of one cell belongs to run i of the others, since both have its seed:
+            then they are resampled together.
+        others: names of further cells, where more than two are compared.
+        combine: summaries of `cell` and `others`, [C, ...] -> the effect [...], in place of
+            `compare`.
     """
 
     name: str
@@ -60,6 +66,15 @@ class Effect:
     expected: tuple[float, float] = (0.0, math.inf)
     worlds: tuple[str, ...] = ("simulation", "language_model")
     decides: bool = True
+    paired: bool = False
+    others: tuple[str, ...] = ()
+    combine: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All cells that it is made of."""
+        against = () if self.against is None else (self.against,)
+        return (self.cell, *against, *self.others)
 
 
 def resample(
@@ -120,25 +135,41 @@ def measure(effect: Effect, runs: dict[str, list[Curve]], rng: np.random.Generat
     Returns:
         The interval; where runs never reach a level it may be infinite.
     """
-    chosen = [effect.cell] if effect.against is None else [effect.cell, effect.against]
-    values = [[effect.statistic.of_run(curve) for curve in runs[cell]] for cell in chosen]
-    level = expanded_level(min(len(numbers) for numbers in values))
+    values = [[effect.statistic.of_run(curve) for curve in runs[cell]] for cell in effect.cells]
+    sizes = {len(numbers) for numbers in values}
+    require(
+        not effect.paired or len(sizes) == 1,
+        "measure",
+        "runs",
+        "as many in every cell of a paired effect",
+        sorted(sizes),
+        "Give all cells the same seeds",
+    )
+    # The same numbers again for every cell of a pair draw the same runs.
+    seed = int(rng.integers(2**32))
     with np.errstate(invalid="ignore", divide="ignore"):
-        parts = [resample(numbers, effect.summary, rng) for numbers in values]
-        value, resampled = parts[0]
-        if effect.against is not None:
-            value = _compared(effect.compare, value, parts[1][0])
-            resampled = _compared(effect.compare, resampled, parts[1][1])
+        parts = [
+            resample(numbers, effect.summary, np.random.default_rng(seed) if effect.paired else rng)
+            for numbers in values
+        ]
+        value, resampled = (_combined(effect, np.stack(part)) for part in zip(*parts, strict=True))
     # Two runs that never reach a level say nothing about the order of the two.
     resampled = np.sort(resampled[~np.isnan(resampled)])
     if not len(resampled):
         return Interval(math.nan, -math.inf, math.inf)
+    level = expanded_level(min(sizes))
     low, high = np.quantile(resampled, [level, 1.0 - level], method="closest_observation")
     return Interval(float(value), float(low), float(high))
 
 
-def _compared(compare: str, value, against):
-    return value / against if compare == "ratio" else value - against
+def _combined(effect: Effect, summaries: np.ndarray) -> np.ndarray:
+    """The effect from the summaries of its cells, [C, ...] -> [...]."""
+    if effect.combine is not None:
+        return effect.combine(summaries)
+    if len(summaries) == 1:
+        return summaries[0]
+    first, second = summaries
+    return first / second if effect.compare == "ratio" else first - second
 
 
 def judge(interval: Interval, expected: tuple[float, float]) -> str:
