@@ -82,6 +82,9 @@ def resample(
 ) -> tuple[float, np.ndarray]:
     """Summary of the runs of a cell, and of so many resamples of them.
 
+    The spread of a resample is smaller than that of the runs, as that of the runs is smaller than
+    the true one: for "sd" the resamples are reflected about the summary in their logarithm.
+
     Args:
         values: one number a run, N of them.
         summary: a key of `SUMMARIES`.
@@ -96,7 +99,11 @@ def resample(
         summarize(numbers[rng.integers(len(numbers), size=(min(block, left), len(numbers)))])
         for left in range(NUM_RESAMPLES, 0, -block)
     ]
-    return float(summarize(numbers)), np.concatenate(resampled)
+    value, found = float(summarize(numbers)), np.concatenate(resampled)
+    if summary == "sd" and value > 0.0:
+        with np.errstate(divide="ignore"):
+            found = value**2 / found
+    return value, found
 
 
 def expanded_level(num_runs: int) -> float:
