@@ -19,7 +19,6 @@ from llm_bridge.claims.curve import pass_rate_at
 from llm_bridge.claims.effect import Effect, Interval
 from llm_bridge.claims.twins import twin
 from theory.predict.batch_curves import predicted_shift
-from theory.predict.drift import predicted_class_gradient
 
 # GRPO's first step on these prompts is 2.08 times that of the plain reward (docs/forecast.md).
 _EQUAL_STEP_RATE = 0.00481
@@ -105,23 +104,6 @@ def added_at_equal_rollouts(pass_rate: float, rate_factor: float) -> Interval:
     time = _half_way(start) * rate_factor / 8.0
     added = _pass_rate("grpo", start, time, 8) - (1.0 + pass_rate) / 2.0
     return Interval(added, added, added)
-
-
-def break_even_rate(pass_rate: float) -> float:
-    """Rate factor from which groups of 8 learn faster per rollout: 8 p (1 - p)/S_8(p).
-
-    Args:
-        pass_rate: of the prompts.
-
-    Returns:
-        The factor.
-    """
-    log_odds = logit(pass_rate)
-    plain, grpo = (
-        float(predicted_class_gradient(rule, log_odds, group_size=size))
-        for rule, size in (("raw_reward", 1), ("grpo", 8))
-    )
-    return 8.0 * plain / grpo
 
 
 _PASS_RATE = Axis(

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.integrate import quad
 from scipy.special import expit, logit
 
 from llm_bridge.claims.card import Axis, Card, FlipMap, SimulatedCell, TheoryLink, TrainedCell
@@ -23,6 +23,7 @@ from llm_bridge.claims.twins import CALIBRATIONS, embedded_problem, problem_of, 
 from llm_bridge.config import TrainConfig
 from llm_bridge.forecast.calibration import Calibration
 from theory.predict.batch_curves import predicted_shift
+from theory.predict.drift import predicted_class_gradient
 
 _BUDGET = 256
 _SPLITS = ((256, 1), (128, 2), (64, 4), (32, 8), (8, 32), (1, 256))
@@ -72,15 +73,28 @@ def over_split_in_the_mean(group_size: float, pass_rate: float) -> Interval:
         The difference when 32 x 8 is half of the way to 1; exact.
     """
     start, half_way = float(logit(pass_rate)), (1.0 + pass_rate) / 2.0
-    time = brentq(lambda time: _pass_rate(start, time, 8) - half_way, 1e-3, 1e8, rtol=1e-10)
+    time, _ = quad(lambda log_odds: 1.0 / _gradient(log_odds, 8), start, float(logit(half_way)))
     over = half_way - _pass_rate(start, time, int(group_size))
     return Interval(over, over, over)
 
 
+def _rule(group_size: int) -> str:
+    return "grpo" if group_size > 1 else "raw_reward"
+
+
+def _gradient(log_odds: float, group_size: int) -> float:
+    """Class gradient: change of the log-odds per unit of time."""
+    return float(predicted_class_gradient(_rule(group_size), log_odds, group_size=group_size))
+
+
 def _pass_rate(log_odds: float, time: float, group_size: int) -> float:
-    rule = "grpo" if group_size > 1 else "raw_reward"
     shift = predicted_shift(
-        rule, [log_odds], [time], learning_rate=1.0, shared_kernel=1.0, group_size=group_size
+        _rule(group_size),
+        [log_odds],
+        [time],
+        learning_rate=1.0,
+        shared_kernel=1.0,
+        group_size=group_size,
     )
     return float(expit(log_odds + shift[0]))
 
