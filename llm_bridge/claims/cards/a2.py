@@ -170,10 +170,10 @@ CARD = Card(
     source="arXiv 2601.14599",
     known="D",
     test="32 prompts x 8 and one prompt x 8, SGD, raw reward against GRPO (and the group mean), "
-    "at equal learning rate and at equal expected first step, five to eight seeds. Less stable is "
-    "a larger deviation between seeds at the end, and a largest drop below the running maximum "
-    f"that is greater by {MARGIN} or more; not raised is at most {MARGIN} above (an evaluation errs "
-    f"by {SAMPLING_ERROR} or less).",
+    "at equal learning rate and at equal expected first step, five to eight seeds. Less stable "
+    "is a larger deviation between seeds at the end, and a largest drop below the running "
+    f"maximum that is greater by {MARGIN} or more; not raised is at most {MARGIN} above (an "
+    f"evaluation errs by {SAMPLING_ERROR} or less).",
     theory_verdict="depends",
     theory_says="Dividing by the deviation lengthens the step, by up to (G - 1)/sqrt(G) for rare "
     "successes, and longer steps spread runs. At an equal step the advantage takes noise away: "
