@@ -3,11 +3,10 @@
 import numpy as np
 
 from llm_bridge.claims.card import Axis, Card, FlipMap, TheoryLink
-from llm_bridge.claims.cards.lone_prompt import MIDDLE_ROW, SAMPLING_ERROR, lone
+from llm_bridge.claims.cards.lone_prompt import MIDDLE_ROW, SAMPLING_ERROR, lone, lone_twin
 from llm_bridge.claims.cards.one_prompt import halving_time
 from llm_bridge.claims.curve import pass_rate_at
 from llm_bridge.claims.effect import Effect, Interval
-from llm_bridge.claims.twins import twin
 
 UPDATES, ROLLOUTS = 64, 512
 TRAIN_MARGIN, HELDOUT_MARGIN = 0.05, 0.02
@@ -79,17 +78,15 @@ def _effects():
             ("equal rollouts", {"rollouts": ROLLOUTS}),
         ):
             for split, margin in (("train", TRAIN_MARGIN), ("heldout", HELDOUT_MARGIN)):
-                worlds = ("simulation", "language_model")
                 yield Effect(
-                    f"{split} pass rate, {cell} less raw-1, {where}",
+                    f"{split}, {cell} - raw-1, {where}",
                     pass_rate_at(split, **place),
                     cell,
                     "raw-1",
                     expected=(-np.inf, margin),
-                    worlds=worlds if split == "train" else worlds[1:],
                 )
     yield Effect(
-        "deviation between seeds at update 16, raw-32 over raw-8",
+        "SD over seeds at update 16, raw-32 / raw-8",
         pass_rate_at("train", update=16),
         "raw-32",
         "raw-8",
@@ -127,7 +124,7 @@ CARD = Card(
         ),
         TheoryLink("P12-groups", "the chain of the log-odds that the maps solve"),
     ),
-    simulated=tuple(twin(cell) for cell in _CELLS),
+    simulated=tuple(lone_twin(cell) for cell in _CELLS),
     trained=_CELLS,
     effects=tuple(_effects()),
     maps=(

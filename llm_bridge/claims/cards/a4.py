@@ -4,12 +4,10 @@ import numpy as np
 from scipy.special import logit
 
 from llm_bridge.claims.card import Axis, Card, FlipMap, SimulatedCell, TheoryLink
-from llm_bridge.claims.cards.a1 import constant_kernel
 from llm_bridge.claims.cards.hard_question import HARD_QUESTION_ROW
-from llm_bridge.claims.cards.lone_prompt import EASY_ROW, HARD_ROW, SAMPLING_ERROR, lone
+from llm_bridge.claims.cards.lone_prompt import EASY_ROW, HARD_ROW, SAMPLING_ERROR, lone, lone_twin
 from llm_bridge.claims.curve import final, gain
 from llm_bridge.claims.effect import Effect, Interval
-from llm_bridge.claims.twins import twin
 from theory.predict.negative_reward import predicted_failure_step
 
 MARGIN = 0.02
@@ -123,11 +121,11 @@ def chance_of_nothing(pass_rate: float, log10_rollouts: float) -> Interval:
 
 
 def _effects():
-    lower = (-np.inf, -MARGIN)
+    lower, both = (-np.inf, -MARGIN), ("simulation", "language_model")
     for name in ("easy", "hard", "few"):
-        worlds = ("simulation",) if name == "few" else ("simulation", "language_model")
+        worlds = ("simulation",) if name == "few" else both
         yield Effect(
-            f"own prompt at the end, negative less raw, {name}",
+            f"own prompt, negative - raw, {name}",
             final("train"),
             f"{name}-negative",
             f"{name}-raw",
@@ -136,24 +134,24 @@ def _effects():
         )
     for name in ("easy", "hard", "beyond"):
         yield Effect(
-            f"held-out gain, negative less raw, {name}",
+            f"held-out gain, negative - raw, {name}",
             gain("heldout"),
             f"{name}-negative",
             f"{name}-raw",
             expected=lower,
-            worlds=("language_model",),
+            worlds=("language_model",) if name == "beyond" else both,
         )
     for name in ("hard", "beyond"):
         yield Effect(
-            f"held-out gain under raw reward, {name} less easy",
+            f"held-out gain, raw, {name} - easy",
             gain("heldout"),
             f"{name}-raw",
             "easy-raw",
             expected=lower,
-            worlds=("language_model",),
+            worlds=("language_model",) if name == "beyond" else both,
         )
         yield Effect(
-            f"own gain under raw reward, {name} less easy",
+            f"own gain, raw, {name} - easy",
             gain("train"),
             f"{name}-raw",
             "easy-raw",
@@ -192,8 +190,7 @@ CARD = Card(
         TheoryLink("P45-flow", "a hopeless prompt is carried by the others, if by anything"),
     ),
     simulated=(
-        *(twin(cell) for cell in _EASY.values()),
-        *(twin(cell, problem=constant_kernel(HARD_ROW)) for cell in _HARD.values()),
+        *(lone_twin(cell) for cell in (*_EASY.values(), *_HARD.values())),
         *(_never_right(word) for word in RULES),
         *(_few_wrong(word) for word in RULES),
     ),

@@ -1,5 +1,6 @@
 """A5: the base model decides; one may learn its prompt and not generalise."""
 
+import numpy as np
 from scipy.special import expit, logit
 
 from llm_bridge.claims.card import Axis, Card, FlipMap, SimulatedCell, TheoryLink, TrainedCell
@@ -99,11 +100,11 @@ def _effects():
             continue
         for split in ("heldout", "train"):
             yield Effect(
-                f"{split} gain of 32 x 1, shipped base less {base}",
+                f"{split} gain, 32 x 1, shipped base - {base}",
                 gain(split),
                 "batch-embedded",
                 f"batch-{base}",
-                expected=(MARGIN, 1.0),
+                expected=(MARGIN, np.inf),
                 decides=split == "heldout",
             )
     for base in BASES:
@@ -111,7 +112,7 @@ def _effects():
             f"one prompt at the end, {base}",
             final("train"),
             f"one-{base}",
-            expected=(LEARNT, 1.0),
+            expected=(LEARNT, np.inf),
             worlds=("language_model",),
             decides=base == "embedded",
         )
@@ -159,7 +160,7 @@ CARD = Card(
             y=Axis("kernel", "shared kernel, nats", KERNELS),
             label="gain after 120 updates at .01",
             point=gain_of_base,
-            expected=(MARGIN, 1.0),
+            expected=(MARGIN, np.inf),
         ),
         FlipMap(
             name="share",

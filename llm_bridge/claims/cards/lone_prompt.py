@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from llm_bridge.claims.card import TrainedCell
-from llm_bridge.claims.twins import calibration, trained
+from llm_bridge.claims.card import SimulatedCell, TrainedCell
+from llm_bridge.claims.twins import CALIBRATIONS, calibration, problem_of, trained, twin
+from llm_bridge.config import TrainConfig
+from llm_bridge.forecast.calibration import Calibration
 
 HARD_ROW, MIDDLE_ROW, EASY_ROW = 447, 11, 258
 """Rows of the train set whose base pass rates are .017 (the lowest of all), .31 and .70."""
@@ -35,6 +37,51 @@ def lone(
     """
     usual = {"group_size": 1, "learning_rate": LEARNING_RATE, "eval_samples": EVAL_SAMPLES}
     return trained(name, label, rule=rule, num_prompts=1, row=row, **(usual | settings))
+
+
+@cache
+def heldout_share(row: int) -> float:
+    """By what share of the prompt's own way the held-out prompts move, at the base model.
+
+    The kernel from the prompt to the held-out prompts is that of a calibration with the row as
+    the whole dataset and the held-out prompts as its target: `banditlab calibrate --dataset
+    row-N.jsonl --eval-dataset embedded --prompts 1 --group-size 1 --rules raw_reward
+    --probe-steps 0`.
+
+    Args:
+        row: of the train set.
+
+    Returns:
+        That kernel over the prompt's own.
+    """
+    to_others = Calibration.load(CALIBRATIONS / f"row-{row}-to-heldout")
+    return to_others.points[0].kernel / calibration(row).points[0].kernel
+
+
+def lone_twin(cell: TrainedCell) -> SimulatedCell:
+    """The simulation of a run on one prompt, from the calibrations of the base model.
+
+    The kernel of the rare prompt is held at the mean of its measurements: it shows no drift up to
+    the pass rate .05 where it was measured, and a line through these points says nothing of .3
+    and beyond. Held-out prompts move by a constant share.
+
+    Args:
+        cell: the run, on one of the three rows.
+
+    Returns:
+        The simulated cell.
+    """
+    config = TrainConfig(**cell.settings)
+    known = calibration(config.row)
+    problem = problem_of(known, config)
+    if config.row == HARD_ROW:
+        problem = {name: problem[name] for name in ("kind", "own_kernel", "train_pass_rates")}
+        problem["kernel"] = float(np.mean([point.kernel for point in known.points]))
+    others = {
+        "heldout_pass_rates": calibration().target_pass_rates().tolist(),
+        "heldout_share": heldout_share(config.row),
+    }
+    return twin(cell, problem=problem | others)
 
 
 @cache

@@ -161,24 +161,24 @@ def test_few_wrong_answers_make_the_negative_reward_fail_in_simulation():
 def test_verdicts_follow_the_runs_and_exchanged_cells_turn_them():
     worse = {("fast-grpo", split): (0.6, 0.05, 0.1) for split in ("train", "heldout")}
     names = [
-        "largest drop, fast-grpo less fast-raw",
-        "deviation between seeds at the end, fast-grpo over fast-raw",
+        "largest drop, fast-grpo - fast-raw",
+        "SD over seeds at the end, fast-grpo / fast-raw",
     ]
     assert [judged(a2.CARD, worse)[name] for name in names] == [HOLDS, HOLDS]
     assert [judged(swapped(a2.CARD), worse)[name] for name in names] == [OPPOSITE, OPPOSITE]
 
     better = {("raw-32", split): (0.6, 0.001, 0.0) for split in ("train", "heldout")}
-    name = "train pass rate, raw-32 less raw-1, equal updates"
+    name = "train, raw-32 - raw-1, equal updates"
     assert judged(a3.CARD, better)[name] == OPPOSITE
     assert judged(swapped(a3.CARD), better)[name] == HOLDS
 
     broken = {("hard-negative", "heldout"): (0.1, 0.001, 0.0)}
-    name = "held-out gain, negative less raw, hard"
+    name = "held-out gain, negative - raw, hard"
     assert judged(a4.CARD, broken)[name] == HOLDS
     assert judged(swapped(a4.CARD), broken)[name] == OPPOSITE
 
     gained = {("batch-embedded", "heldout"): (0.6, 0.001, 0.0)}
-    name = "heldout gain of 32 x 1, shipped base less clean"
+    name = "heldout gain, 32 x 1, shipped base - clean"
     assert judged(a5.CARD, gained)[name] == HOLDS
     assert judged(swapped(a5.CARD), gained)[name] == OPPOSITE
     assert judged(a5.CARD, {})[name] == OPPOSITE
