@@ -132,8 +132,9 @@ def _effects():
             largest_drop(split),
             cell,
             against,
-            expected=(MARGIN, 1.0),
+            expected=(MARGIN, np.inf),
             worlds=both,
+            paired=True,
         )
         yield Effect(
             f"SD over seeds at the end, {cell} / {against}",
@@ -153,6 +154,7 @@ def _effects():
             against,
             expected=(-np.inf, MARGIN),
             worlds=both,
+            paired=True,
         )
 
 

@@ -84,6 +84,7 @@ def _effects():
                     cell,
                     "raw-1",
                     expected=(-np.inf, margin),
+                    paired=True,
                 )
     yield Effect(
         "SD over seeds at update 16, raw-32 / raw-8",

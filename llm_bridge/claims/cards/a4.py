@@ -130,6 +130,7 @@ def _effects():
             f"{name}-negative",
             f"{name}-raw",
             expected=lower,
+            paired=True,
             worlds=worlds,
         )
     for name in ("easy", "hard", "beyond"):
@@ -139,6 +140,7 @@ def _effects():
             f"{name}-negative",
             f"{name}-raw",
             expected=lower,
+            paired=True,
             worlds=("language_model",) if name == "beyond" else both,
         )
     for name in ("hard", "beyond"):
@@ -148,6 +150,7 @@ def _effects():
             f"{name}-raw",
             "easy-raw",
             expected=lower,
+            paired=True,
             worlds=("language_model",) if name == "beyond" else both,
         )
         yield Effect(
@@ -156,6 +159,7 @@ def _effects():
             f"{name}-raw",
             "easy-raw",
             expected=lower,
+            paired=True,
             decides=False,
         )
 

@@ -94,19 +94,35 @@ _BATCH = tuple(_batch(base) for base in BASES)
 _ONE = tuple(_one(base) for base in BASES)
 
 
+def _spread(gains: np.ndarray) -> np.ndarray:
+    """Largest less smallest of all base models, [C, ...] -> [...]."""
+    return gains.max(axis=0) - gains.min(axis=0)
+
+
 def _effects():
-    for base in BASES:
-        if base == "embedded":
-            continue
-        for split in ("heldout", "train"):
-            yield Effect(
-                f"{split} gain, 32 x 1, shipped base - {base}",
-                gain(split),
-                "batch-embedded",
-                f"batch-{base}",
-                expected=(MARGIN, np.inf),
-                decides=split == "heldout",
-            )
+    first, *others = (f"batch-{base}" for base in BASES)
+    for split in ("heldout", "train"):
+        yield Effect(
+            f"{split} gain of 32 x 1, largest - smallest",
+            gain(split),
+            first,
+            others=tuple(others),
+            combine=_spread,
+            expected=(MARGIN, np.inf),
+            decides=split == "heldout",
+            paired=True,
+        )
+    for other in others:
+        yield Effect(
+            f"held-out gain of 32 x 1, shipped - {other.removeprefix('batch-')}",
+            gain("heldout"),
+            first,
+            other,
+            expected=(MARGIN, np.inf),
+            # That a clean corpus does not respond was known; of the other two nothing was.
+            decides=other == "batch-clean",
+            paired=True,
+        )
     for base in BASES:
         yield Effect(
             f"one prompt at the end, {base}",

@@ -178,10 +178,12 @@ def test_verdicts_follow_the_runs_and_exchanged_cells_turn_them():
     assert judged(swapped(a4.CARD), broken)[name] == OPPOSITE
 
     gained = {("batch-embedded", "heldout"): (0.6, 0.001, 0.0)}
-    name = "heldout gain, 32 x 1, shipped base - clean"
+    name = "held-out gain of 32 x 1, shipped - clean"
     assert judged(a5.CARD, gained)[name] == HOLDS
     assert judged(swapped(a5.CARD), gained)[name] == OPPOSITE
     assert judged(a5.CARD, {})[name] == OPPOSITE
+    name = "heldout gain of 32 x 1, largest - smallest"
+    assert [judged(a5.CARD, levels)[name] for levels in (gained, {})] == [HOLDS, OPPOSITE]
 
     learnt = {("low", "train"): (0.95, 0.001, 0.0)}
     assert judged(a1.CARD, learnt)["own prompt at the end, low"] == HOLDS
