@@ -11,7 +11,7 @@ from llm_bridge.claims.cards.lone_prompt import (
     heldout_gain,
     lone,
 )
-from llm_bridge.claims.curve import final, gain
+from llm_bridge.claims.curve import Curve, Statistic, final, gain
 from llm_bridge.claims.effect import Effect, Interval
 from llm_bridge.claims.twins import CALIBRATIONS, problem_of, trained, twin
 from llm_bridge.config import TrainConfig
@@ -47,7 +47,7 @@ def _batch(base: str) -> TrainedCell:
 
 
 def _one(base: str) -> TrainedCell:
-    settings = {"num_updates": 300, "eval_every": 150, "base_model": base}
+    settings = {"num_updates": 400, "eval_every": 200, "base_model": base}
     # The dataset stays that of the shipped model: all bases answer the same questions.
     return lone(f"one-{base}", f"one prompt, {BASES[base]}", MIDDLE_ROW, **settings)
 
@@ -99,6 +99,15 @@ def _spread(gains: np.ndarray) -> np.ndarray:
     return gains.max(axis=0) - gains.min(axis=0)
 
 
+def _gain_if_learnt() -> Statistic:
+    """Held-out gain of a run that has learnt its prompt, infinite for one that has not."""
+
+    def of_run(curve: Curve) -> float:
+        return gain("heldout").of_run(curve) if curve.split("train")[-1] >= LEARNT else np.inf
+
+    return Statistic(f"held-out gain where the prompt ends at {LEARNT} or more", of_run)
+
+
 def _effects():
     first, *others = (f"batch-{base}" for base in BASES)
     for split in ("heldout", "train"):
@@ -123,6 +132,18 @@ def _effects():
             decides=other == "batch-clean",
             paired=True,
         )
+    first, *others = (f"one-{base}" for base in BASES)
+    yield Effect(
+        "held-out gain of one prompt that is learnt, least of all bases",
+        _gain_if_learnt(),
+        first,
+        others=tuple(others),
+        combine=lambda gains: gains.min(axis=0),
+        summary="median",
+        expected=(-np.inf, FLAT),
+        worlds=("language_model",),
+        paired=True,
+    )
     for base in BASES:
         yield Effect(
             f"one prompt at the end, {base}",
@@ -130,7 +151,7 @@ def _effects():
             f"one-{base}",
             expected=(LEARNT, np.inf),
             worlds=("language_model",),
-            decides=base == "embedded",
+            decides=False,
         )
         yield Effect(
             f"held-out gain of one prompt, {base}",
@@ -138,7 +159,7 @@ def _effects():
             f"one-{base}",
             expected=(-FLAT, FLAT),
             worlds=("language_model",),
-            decides=base == "embedded",
+            decides=False,
         )
 
 
@@ -150,7 +171,7 @@ CARD = Card(
     source="arXiv 2601.14599",
     known="D",
     test="Four base models of one recipe, which differ in amount, size and data mix, trained alike "
-    f"(32 x 1 raw reward, SGD {RATE}, {NUM_UPDATES} updates; one prompt alone, 300 updates at "
+    f"(32 x 1 raw reward, SGD {RATE}, {NUM_UPDATES} updates; one prompt alone, 400 updates at "
     f"0.001), five seeds. The base matters where held-out gains differ by {MARGIN} or more; not "
     f"generalising is a held-out gain within {FLAT} beside a prompt at {LEARNT} or more (an "
     f"evaluation errs by {SAMPLING_ERROR}).",
