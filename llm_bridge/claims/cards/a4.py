@@ -242,7 +242,7 @@ CARD = Card(
             ),
             label="chance that nothing has been learnt",
             point=chance_of_nothing,
-            expected=(0.5, 1.0),
+            expected=(0.5, np.inf),
         ),
     ),
     where_it_flips="",
