@@ -210,7 +210,7 @@ CARD = Card(
     where_it_flips="At an equal learning rate GRPO spreads learning times by half again for rare "
     "prompts (.001 and below, steps up to 3 nats), through its longer step alone: at an equal "
     "expected step it spreads them no more, and half as much around .3. From .7 on it is less "
-    "stable either way, 2 to 12 times, since raw reward learns from nearly every rollout there "
+    "stable either way, 2 to 17 times, since raw reward learns from nearly every rollout there "
     "and GRPO from mixed groups only. In the language model the rate decides: at 0.01 nothing "
     "ever drops, at 0.1 GRPO falters and raw reward does not, and at the same expected step "
     "neither does.",
