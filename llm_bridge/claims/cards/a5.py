@@ -224,7 +224,7 @@ CARD = Card(
         "over the noise of one update does, measured before training by the calibration: .215, "
         ".038, .019, .013.",
         "One prompt alone: every base learns it (.84 to .97), and with three of four the others "
-        "lose .05 to .08, more than half of the little that the narrow and the brief one had. "
+        "lose .05 to .08, about half of the little that the narrow and the brief one had. "
         "This is not the prompt's difficulty (.04 to .05 there): the shipped base gains .056 "
         "from a prompt of .017 (A1).",
         "The simulation has the shipped base right (.70 against .73) and the brief and the "
