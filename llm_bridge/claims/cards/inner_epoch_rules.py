@@ -1,0 +1,66 @@
+"""Six rules for several inner epochs on the same rollouts, at the learning rates of one grid.
+
+They share everything but the rule and the rate: 32 prompts x 8 rollouts, 4 inner epochs, SGD. Each
+rule's own best rate was chosen by runs of a seed that no result contains: the one with the highest
+mean held-out pass rate over the second half of the run.
+"""
+
+from collections.abc import Iterator
+
+from llm_bridge.claims.card import TrainedCell
+from llm_bridge.claims.twins import trained
+
+LABELS = {
+    "clip": "clip",
+    "clip_higher": "clip-higher",
+    "group_mean": "no clip",
+    "variance_penalty": "penalty",
+    "variance_penalty_dual": "penalty, dual",
+    "topr": "TOPR",
+}
+"""The rules, with their labels."""
+
+RATES = (0.003, 0.01, 0.03, 0.1)
+EQUAL_RATE = 0.01
+NUM_UPDATES, EVAL_EVERY = 24, 4
+_CHOICE_SEED = 100
+
+
+def rule_cell(rule: str, rate: float) -> TrainedCell:
+    """A rule at a learning rate.
+
+    Args:
+        rule: key of `LABELS`.
+        rate: learning rate of SGD.
+
+    Returns:
+        The cell, named after both.
+    """
+    return trained(
+        f"{rule}-{rate:g}",
+        f"{LABELS[rule]}, {rate:g}",
+        rule=rule,
+        inner_epochs=4,
+        learning_rate=rate,
+        num_updates=NUM_UPDATES,
+        eval_every=EVAL_EVERY,
+        eval_samples=1024,
+    )
+
+
+def choice_cells() -> Iterator[TrainedCell]:
+    """Runs that choose each rule's rate, one for each rule and rate.
+
+    Yields:
+        Cells of one run each.
+    """
+    for rule, label in LABELS.items():
+        for rate in RATES:
+            cell = rule_cell(rule, rate)
+            yield trained(
+                f"{cell.name}-choice",
+                f"choice of {label}, {rate:g}",
+                num_seeds=1,
+                first_seed=_CHOICE_SEED,
+                **cell.settings,
+            )
