@@ -4,18 +4,16 @@
 """
 
 import argparse
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from banditlab.files import write_atomically
 from figures.redraw import save_picture
 from figures.style import rule_colour, style
+from figures.tables import read_rows, write_rows
 
 _COLUMNS = 4
 _CAPTION = (
@@ -60,12 +58,7 @@ def write_forecast(path: Path, points: Iterable[ForecastPoint]) -> None:
     Raises:
         OSError: the disk refuses.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.name for column in fields(ForecastPoint)])
-    for point in points:
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in astuple(point)])
-    write_atomically(path, buffer.getvalue())
+    write_rows(path, ForecastPoint, points, digits=6)
 
 
 def read_forecast(path: Path) -> list[ForecastPoint]:
@@ -78,14 +71,11 @@ def read_forecast(path: Path) -> list[ForecastPoint]:
         The points.
 
     Raises:
+        ValueError: the columns are others.
         OSError: the file cannot be read.
     """
-    kinds = {column.name: column.type for column in fields(ForecastPoint)}
-    with path.open(newline="") as file:
-        return [
-            ForecastPoint(**{name: kinds[name](value) for name, value in row.items()})
-            for row in csv.DictReader(file)
-        ]
+    remedy = "banditlab predict writes such a table"
+    return read_rows(path, ForecastPoint, function="read_forecast", remedy=remedy)
 
 
 Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]

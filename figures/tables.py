@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any, get_args
 
 from banditlab.files import write_atomically
 from banditlab.validation import require
@@ -39,6 +40,69 @@ class CurvePoint:
     high: float | None = None
 
 
+def write_rows(path: Path, kind: type, rows: Iterable[Any], *, digits: int | None = None) -> None:
+    """Write the rows of a table as CSV, one column a field.
+
+    Args:
+        path: the file.
+        kind: dataclass of a row; its fields are str, int, float, or one of these and None.
+        rows: the rows.
+        digits: significant digits of a float; by default all that tell it apart.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([column.name for column in fields(kind)])
+    writer.writerows([_text(value, digits) for value in astuple(row)] for row in rows)
+    write_atomically(path, buffer.getvalue())
+
+
+def _text(value: Any, digits: int | None) -> Any:
+    if value is None:
+        return ""
+    return f"{value:.{digits}g}" if isinstance(value, float) and digits else value
+
+
+def read_rows(path: Path, kind: type, *, function: str, remedy: str) -> list[Any]:
+    """Read what `write_rows` wrote.
+
+    Args:
+        path: the file.
+        kind: dataclass of a row.
+        function: public function that was called, for the error.
+        remedy: what to do about a file with other columns.
+
+    Returns:
+        The rows.
+
+    Raises:
+        ValueError: the columns are others.
+        OSError: the file cannot be read.
+    """
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        wanted = [column.name for column in fields(kind)]
+        require(
+            reader.fieldnames == wanted,
+            function,
+            "path",
+            f"a table with the columns {', '.join(wanted)}",
+            f"{path.name} with {', '.join(reader.fieldnames or [])}",
+            remedy,
+        )
+        return [
+            kind(**{column.name: _value(row[column.name], column.type) for column in fields(kind)})
+            for row in reader
+        ]
+
+
+def _value(text: str, kind: Any) -> Any:
+    plain, *optional = get_args(kind) or (kind,)
+    return None if optional and not text else plain(text)
+
+
 def write_table(path: Path, points: Iterable[CurvePoint]) -> None:
     """Write points as CSV.
 
@@ -49,12 +113,7 @@ def write_table(path: Path, points: Iterable[CurvePoint]) -> None:
     Raises:
         OSError: the disk refuses.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.name for column in fields(CurvePoint)])
-    for point in points:
-        writer.writerow(["" if value is None else value for value in astuple(point)])
-    write_atomically(path, buffer.getvalue())
+    write_rows(path, CurvePoint, points)
 
 
 def read_table(path: Path) -> list[CurvePoint]:
@@ -67,32 +126,8 @@ def read_table(path: Path) -> list[CurvePoint]:
         The rows.
 
     Raises:
-        ValueError: a column is missing.
+        ValueError: the columns are others.
         OSError: there is no such file.
     """
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        wanted = [column.name for column in fields(CurvePoint)]
-        require(
-            reader.fieldnames == wanted,
-            "read_table",
-            "path",
-            f"a table with the columns {', '.join(wanted)}",
-            reader.fieldnames,
-            "Write it with figures.tables.write_table",
-        )
-        return [
-            CurvePoint(
-                cell=row["cell"],
-                learning_rate=float(row["learning_rate"]),
-                source=row["source"],
-                split=row["split"],
-                series=row["series"],
-                update=int(row["update"]),
-                rollouts=int(row["rollouts"]),
-                pass_rate=float(row["pass_rate"]),
-                low=float(row["low"]) if row["low"] else None,
-                high=float(row["high"]) if row["high"] else None,
-            )
-            for row in reader
-        ]
+    remedy = "Write it with figures.tables.write_table"
+    return read_rows(path, CurvePoint, function="read_table", remedy=remedy)

@@ -10,7 +10,7 @@ from banditlab.rules import UpdateRule, get_rule
 from banditlab.validation import require
 from llm_bridge.choices import default_dtype
 from llm_bridge.config_checks import reference_term, require_valid
-from llm_bridge.tasks import DEFAULT_TASK, EMBEDDED
+from llm_bridge.tasks import DEFAULT_TASK, EMBEDDED, is_embedded
 
 DEFAULT_MAX_NEW_TOKENS = 256
 
@@ -21,7 +21,8 @@ class TrainConfig:
 
     Attributes:
         model: "embedded", a folder, or a hub name.
-        dataset: "embedded", a file or folder, or a hub name.
+        dataset: "embedded", "embedded:one-step", "embedded:two-steps", a file or folder, or a hub
+            name.
         split: split trained on; by default the dataset's only one, or "train".
         eval_dataset: dataset of the held-out prompts; by default the one trained on.
         eval_split: its split; by default "heldout", "test" or "validation", whichever there is.
@@ -215,9 +216,9 @@ class TrainConfig:
         Returns:
             A configuration without open limits of tokens and prompt format.
         """
-        is_embedded = EMBEDDED in (self.model, self.dataset)
+        is_ours = self.model == EMBEDDED or is_embedded(self.dataset)
         limit = self.max_new_tokens
-        if limit is None and is_embedded:
+        if limit is None and is_ours:
             from llm_bridge.embedded.corpus import MAX_NEW_TOKENS
 
             limit = MAX_NEW_TOKENS
@@ -229,7 +230,7 @@ class TrainConfig:
             "reference": {} if rule.reference is None else rule.reference.as_dict(),
             "replay_capacity": capacity,
             "max_new_tokens": limit or DEFAULT_MAX_NEW_TOKENS,
-            "prompt_format": self.prompt_format or (EMBEDDED if is_embedded else "instruction"),
+            "prompt_format": self.prompt_format or (EMBEDDED if is_ours else "instruction"),
             "hyper": rule.hyper,
             "dtype": self.dtype or default_dtype(self.device),
         }

@@ -50,8 +50,8 @@ def add_data_arguments(group: Any) -> None:
         "--dataset",
         "NAME_OR_PATH",
         "embedded",
-        "'embedded', a .jsonl, .json, .parquet, .csv or .arrow file, a folder, or a hub name "
-        "(openai/gsm8k:main)",
+        "'embedded' (or a part of it, 'embedded:one-step' or 'embedded:two-steps'), a .jsonl, "
+        ".json, .parquet, .csv or .arrow file, a folder, or a hub name (openai/gsm8k:main)",
     )
     add_default(
         group,

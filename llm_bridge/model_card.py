@@ -9,7 +9,7 @@ from huggingface_hub import ModelCardData
 from banditlab.records import without_path
 from llm_bridge.config import TrainConfig
 from llm_bridge.hub import is_path_like
-from llm_bridge.tasks import EMBEDDED
+from llm_bridge.tasks import is_embedded
 
 # What the sections above the settings say already.
 _TOLD = ("model", "dataset", "rule", "hyper", "reference")
@@ -36,7 +36,7 @@ def _published(value: Any) -> Any:
 
 
 def _hub_name(name: str) -> str | None:
-    return None if name == EMBEDDED or is_path_like(name) else name
+    return None if is_embedded(name) or is_path_like(name) else name
 
 
 def _header(config: TrainConfig) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 EMBEDDED = "embedded"
+EMBEDDED_PARTS = {"one-step": 1, "two-steps": 2}
+"""Parts of the embedded dataset, EMBEDDED:PART, by the steps that their problems take."""
 _BUILDERS = {
     ".jsonl": "json",
     ".json": "json",
@@ -93,12 +95,43 @@ def _read_hub(dataset: str) -> Mapping[str, "Dataset"]:
             ) from error
 
 
-def _load_splits(dataset: str) -> Mapping[str, "Dataset"]:
-    if dataset == EMBEDDED:
-        from llm_bridge.embedded import HELDOUT_FILE, TRAIN_FILE
+def is_embedded(dataset: str) -> bool:
+    """Whether a dataset is the embedded one, or a part of it.
 
-        files = {"train": str(TRAIN_FILE), "heldout": str(HELDOUT_FILE)}
-        return _read(dataset, "load_dataset", "json", data_files=files)
+    Args:
+        dataset: as in `load_task`.
+
+    Returns:
+        Whether it is.
+    """
+    return dataset.partition(":")[0] == EMBEDDED
+
+
+def _read_embedded(dataset: str) -> Mapping[str, "Dataset"]:
+    from llm_bridge.embedded import HELDOUT_FILE, TRAIN_FILE
+
+    files = {"train": str(TRAIN_FILE), "heldout": str(HELDOUT_FILE)}
+    splits = _read(dataset, "load_dataset", "json", data_files=files)
+    part = dataset.partition(":")[2]
+    if not part:
+        return splits
+    require_known("load_task", "dataset", part, EMBEDDED_PARTS, "part of the embedded dataset")
+    # A step is a line of the answer, and the last line is the result.
+    return {
+        name: rows.select(
+            [
+                place
+                for place, answer in enumerate(rows["answer"])
+                if answer.count("\n") == EMBEDDED_PARTS[part]
+            ]
+        )
+        for name, rows in splits.items()
+    }
+
+
+def _load_splits(dataset: str) -> Mapping[str, "Dataset"]:
+    if is_embedded(dataset):
+        return _read_embedded(dataset)
     if is_path_like(dataset) or Path(dataset).suffix in _BUILDERS:
         return _read_local(dataset)
     return _read_hub(dataset)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from banditlab.validation import require, require_known, requirement_error
-from llm_bridge.rows import EMBEDDED, default_eval_split, read_column, read_rows
+from llm_bridge.rows import EMBEDDED, default_eval_split, is_embedded, read_column, read_rows
 from llm_bridge.task_definitions import Messages, Row, TaskDefinition, find_task
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "Task",
     "default_eval_split",
     "encode_prompts",
+    "is_embedded",
     "load_task",
 ]
 
@@ -175,9 +176,9 @@ def load_task(
     """Load questions, gold answers and prompts.
 
     Args:
-        dataset: "embedded"; a .jsonl, .json, .parquet, .csv or .arrow file; a folder of such
-            files or one saved by the datasets library; or a hub name, OWNER/NAME or
-            OWNER/NAME:CONFIGURATION.
+        dataset: "embedded", or its part "embedded:one-step" or "embedded:two-steps"; a .jsonl,
+            .json, .parquet, .csv or .arrow file; a folder of such files or one saved by the
+            datasets library; or a hub name, OWNER/NAME or OWNER/NAME:CONFIGURATION.
         task: definition of questions and answers, as in `find_task`.
         split: split of the dataset; by default its only one, or "train".
         take: number of rows to keep, after shuffling; all by default.
@@ -198,7 +199,7 @@ def load_task(
         ValueError: the dataset, split, column or row format is not as described.
     """
     if prompt_format is None:
-        prompt_format = EMBEDDED if dataset == EMBEDDED else "instruction"
+        prompt_format = EMBEDDED if is_embedded(dataset) else "instruction"
     require_known("load_task", "prompt_format", prompt_format, PROMPT_FORMATS, "prompt format")
     definition = find_task(task)
     name, data, places = read_rows(

@@ -10,7 +10,12 @@ from banditlab.validation import require_known
 
 EMBEDDED = "embedded"
 
-BASE_MODELS: Mapping[str, Mapping[str, Any]] = {EMBEDDED: {}}
+BASE_MODELS: Mapping[str, Mapping[str, Any]] = {
+    EMBEDDED: {},
+    "brief": {"num_steps": 3000},
+    "narrow": {"hidden_size": 32, "intermediate_size": 80, "num_steps": 4000},
+    "clean": {"careful_share": 1.0, "num_steps": 1000},
+}
 """Fields of `llm_bridge.embedded.recipe.Recipe` that differ from the shipped model's, by name."""
 
 

@@ -4,12 +4,13 @@ Shapes: N runs, M resamples.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm, t
 
+from banditlab.validation import require
 from llm_bridge.claims.curve import Curve, Statistic
 
 NUM_RESAMPLES = 10_000
@@ -49,6 +50,11 @@ class Effect:
         expected: the claim holds where the effect lies in here.
         worlds: worlds in which it is measured: "simulation", "language_model".
         decides: whether the verdict depends on it.
+        paired: whether run i of one cell belongs to run i of the others, since both have its seed:
+            then they are resampled together.
+        others: names of further cells, where more than two are compared.
+        combine: summaries of `cell` and `others`, [C, ...] -> the effect [...], in place of
+            `compare`.
     """
 
     name: str
@@ -60,12 +66,24 @@ class Effect:
     expected: tuple[float, float] = (0.0, math.inf)
     worlds: tuple[str, ...] = ("simulation", "language_model")
     decides: bool = True
+    paired: bool = False
+    others: tuple[str, ...] = ()
+    combine: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All cells that it is made of."""
+        against = () if self.against is None else (self.against,)
+        return (self.cell, *against, *self.others)
 
 
 def resample(
     values: Sequence[float], summary: str, rng: np.random.Generator
 ) -> tuple[float, np.ndarray]:
     """Summary of the runs of a cell, and of so many resamples of them.
+
+    The spread of a resample is smaller than that of the runs, as that of the runs is smaller than
+    the true one: for "sd" the resamples are reflected about the summary in their logarithm.
 
     Args:
         values: one number a run, N of them.
@@ -81,7 +99,11 @@ def resample(
         summarize(numbers[rng.integers(len(numbers), size=(min(block, left), len(numbers)))])
         for left in range(NUM_RESAMPLES, 0, -block)
     ]
-    return float(summarize(numbers)), np.concatenate(resampled)
+    value, found = float(summarize(numbers)), np.concatenate(resampled)
+    if summary == "sd" and value > 0.0:
+        with np.errstate(divide="ignore"):
+            found = value**2 / found
+    return value, found
 
 
 def expanded_level(num_runs: int) -> float:
@@ -113,25 +135,41 @@ def measure(effect: Effect, runs: dict[str, list[Curve]], rng: np.random.Generat
     Returns:
         The interval; where runs never reach a level it may be infinite.
     """
-    chosen = [effect.cell] if effect.against is None else [effect.cell, effect.against]
-    values = [[effect.statistic.of_run(curve) for curve in runs[cell]] for cell in chosen]
-    level = expanded_level(min(len(numbers) for numbers in values))
+    values = [[effect.statistic.of_run(curve) for curve in runs[cell]] for cell in effect.cells]
+    sizes = {len(numbers) for numbers in values}
+    require(
+        not effect.paired or len(sizes) == 1,
+        "measure",
+        "runs",
+        "as many in every cell of a paired effect",
+        sorted(sizes),
+        "Give all cells the same seeds",
+    )
+    # The same numbers again for every cell of a pair draw the same runs.
+    seed = int(rng.integers(2**32))
     with np.errstate(invalid="ignore", divide="ignore"):
-        parts = [resample(numbers, effect.summary, rng) for numbers in values]
-        value, resampled = parts[0]
-        if effect.against is not None:
-            value = _compared(effect.compare, value, parts[1][0])
-            resampled = _compared(effect.compare, resampled, parts[1][1])
+        parts = [
+            resample(numbers, effect.summary, np.random.default_rng(seed) if effect.paired else rng)
+            for numbers in values
+        ]
+        value, resampled = (_combined(effect, np.stack(part)) for part in zip(*parts, strict=True))
     # Two runs that never reach a level say nothing about the order of the two.
     resampled = np.sort(resampled[~np.isnan(resampled)])
     if not len(resampled):
         return Interval(math.nan, -math.inf, math.inf)
+    level = expanded_level(min(sizes))
     low, high = np.quantile(resampled, [level, 1.0 - level], method="closest_observation")
     return Interval(float(value), float(low), float(high))
 
 
-def _compared(compare: str, value, against):
-    return value / against if compare == "ratio" else value - against
+def _combined(effect: Effect, summaries: np.ndarray) -> np.ndarray:
+    """The effect from the summaries of its cells, [C, ...] -> [...]."""
+    if effect.combine is not None:
+        return effect.combine(summaries)
+    if len(summaries) == 1:
+        return summaries[0]
+    first, second = summaries
+    return first / second if effect.compare == "ratio" else first - second
 
 
 def judge(interval: Interval, expected: tuple[float, float]) -> str:
@@ -139,17 +177,29 @@ def judge(interval: Interval, expected: tuple[float, float]) -> str:
 
     Args:
         interval: of the effect.
-        expected: where the claim wants it.
+        expected: where the claim wants it. With one end only, "more than" is meant: the end itself
+            does not belong to it. With two, both do.
 
     Returns:
         `HOLDS`, `OPPOSITE`, or `UNDECIDED` where it reaches into both.
+
+    Examples:
+        >>> no_change = Interval(0.0, 0.0, 0.0)
+        >>> judge(no_change, (0.0, math.inf)), judge(no_change, (-0.02, 0.02))
+        ('opposite', 'holds')
     """
+    if math.isnan(interval.value):
+        return UNDECIDED
     low, high = expected
-    if low <= interval.low and interval.high <= high and not math.isnan(interval.value):
+    # Open where the region has one end only; an infinite end is never reached from inside.
+    is_open = math.isinf(low) or math.isinf(high)
+    above = interval.low > low or (interval.low == low and not is_open) or math.isinf(low)
+    below = interval.high < high or (interval.high == high and not is_open) or math.isinf(high)
+    if above and below:
         return HOLDS
-    if interval.high < low or interval.low > high:
-        return OPPOSITE
-    return UNDECIDED
+    is_left = interval.high < low or (interval.high == low and is_open)
+    is_right = interval.low > high or (interval.low == high and is_open and not math.isinf(high))
+    return OPPOSITE if is_left or is_right else UNDECIDED
 
 
 def verdict(judged: Sequence[str]) -> str:

@@ -40,6 +40,8 @@ class Recipe:
         weight_decay: of AdamW.
         max_grad_norm: clip of the gradient's norm.
         batches_per_bucket: batches cut from one length-sorted pool of rows.
+        careful_share: share of careful writers in the corpus; None for that of each kind. With 1
+            the corpus is right throughout.
     """
 
     seed: int = 2024
@@ -59,6 +61,7 @@ class Recipe:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     batches_per_bucket: int = 32
+    careful_share: float | None = None
 
     def make_splits(self) -> Splits:
         """Train, held-out and pre-training rows of this recipe."""
@@ -67,6 +70,7 @@ class Recipe:
             num_heldout=self.num_heldout,
             num_pretraining=self.num_pretraining,
             seed=self.seed,
+            careful_share=self.careful_share,
         )
 
 

@@ -180,7 +180,11 @@ def draw_writer(careful_share: float, rng: np.random.Generator) -> str:
 
 
 def make_pretraining_rows(
-    num_rows: int, rng: np.random.Generator, *, excluded: Collection[str] = ()
+    num_rows: int,
+    rng: np.random.Generator,
+    *,
+    excluded: Collection[str] = (),
+    careful_share: float | None = None,
 ) -> list[dict[str, str]]:
     """Noisy rows: every kind's answers by its own mixture of writers.
 
@@ -188,6 +192,7 @@ def make_pretraining_rows(
         num_rows: number of rows; questions may repeat.
         rng: source of randomness; advanced.
         excluded: questions that must not appear.
+        careful_share: share of careful writers in place of the kinds' own.
 
     Returns:
         Rows {"question", "answer"}.
@@ -196,7 +201,8 @@ def make_pretraining_rows(
     while len(rows) < num_rows:
         problem = draw_problem(rng)
         if problem.question not in excluded:
-            writer = draw_writer(problem.kind.careful_share, rng)
+            share = problem.kind.careful_share if careful_share is None else careful_share
+            writer = draw_writer(share, rng)
             answer = write_answer(problem, writer, rng)
             rows.append({"question": problem.question, "answer": answer})
     return rows
@@ -223,7 +229,14 @@ def make_clean_rows(
     return [{"question": question, "answer": answer} for question, answer in rows.items()]
 
 
-def make_splits(*, num_train: int, num_heldout: int, num_pretraining: int, seed: int) -> Splits:
+def make_splits(
+    *,
+    num_train: int,
+    num_heldout: int,
+    num_pretraining: int,
+    seed: int,
+    careful_share: float | None = None,
+) -> Splits:
     """Train and held-out prompts for RL, and a pre-training corpus that has seen neither.
 
     Args:
@@ -231,6 +244,7 @@ def make_splits(*, num_train: int, num_heldout: int, num_pretraining: int, seed:
         num_heldout: number of held-out rows.
         num_pretraining: number of noisy rows.
         seed: one number that fixes all rows.
+        careful_share: share of careful writers in the noisy rows; by default the kinds' own.
 
     Returns:
         The three lists of rows.
@@ -240,5 +254,7 @@ def make_splits(*, num_train: int, num_heldout: int, num_pretraining: int, seed:
     seen = {row["question"] for row in train}
     heldout = make_clean_rows(num_heldout, streams[1], excluded=seen)
     seen |= {row["question"] for row in heldout}
-    pretraining = make_pretraining_rows(num_pretraining, streams[2], excluded=seen)
+    pretraining = make_pretraining_rows(
+        num_pretraining, streams[2], excluded=seen, careful_share=careful_share
+    )
     return Splits(train, heldout, pretraining)

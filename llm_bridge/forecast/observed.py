@@ -3,16 +3,13 @@
 Shapes: N runs, S points of a curve.
 """
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from banditlab.files import write_atomically
-from banditlab.validation import require
+from figures.tables import read_rows, write_rows
 from llm_bridge.forecast.scoreboard import Observed
 from llm_bridge.forecast.study import Study, StudyCell
 
@@ -107,11 +104,7 @@ def write_points(path: Path, points: Sequence[ObservedPoint]) -> None:
     Raises:
         OSError: the disk refuses.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.name for column in fields(ObservedPoint)])
-    writer.writerows(astuple(point) for point in points)
-    write_atomically(path, buffer.getvalue())
+    write_rows(path, ObservedPoint, points)
 
 
 def read_points(path: Path) -> list[ObservedPoint]:
@@ -127,29 +120,8 @@ def read_points(path: Path) -> list[ObservedPoint]:
         ValueError: the columns are others.
         OSError: the file cannot be read.
     """
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        expected = [column.name for column in fields(ObservedPoint)]
-        require(
-            reader.fieldnames == expected,
-            "read_points",
-            "path",
-            f"a table with the columns {', '.join(expected)}",
-            f"{path.name} with {', '.join(reader.fieldnames or [])}",
-            "banditlab compare --study writes such a table",
-        )
-        return [
-            ObservedPoint(
-                cell=row["cell"],
-                learning_rate=float(row["learning_rate"]),
-                seed=int(row["seed"]),
-                split=row["split"],
-                update=int(row["update"]),
-                pass_rate=float(row["pass_rate"]),
-                num_samples=int(row["num_samples"]),
-            )
-            for row in reader
-        ]
+    remedy = "banditlab compare --study writes such a table"
+    return read_rows(path, ObservedPoint, function="read_points", remedy=remedy)
 
 
 def observed_cells(study: Study, points: Sequence[ObservedPoint]) -> dict[str, Observed]:

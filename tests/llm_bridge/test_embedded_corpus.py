@@ -122,6 +122,16 @@ def test_writers_come_in_their_shares_and_a_wrong_share_is_noticed():
     assert np.abs(writer_z_scores(0.35)).max() > 8
 
 
+def test_a_corpus_of_careful_writers_alone_is_exact_in_every_step_and_the_usual_one_is_not():
+    sizes = {"num_train": 20, "num_heldout": 20, "num_pretraining": 300}
+    clean = make_splits(**sizes, seed=1, careful_share=1.0)
+    usual = make_splits(**sizes, seed=1)
+    assert (clean.train, clean.heldout) == (usual.train, usual.heldout)
+    for rows, is_clean in ((clean.pretraining, True), (usual.pretraining, False)):
+        steps = [line for row in rows for line in row["answer"].split("\n")[:-1]]
+        assert all(is_step_exact(line) for line in steps) == is_clean
+
+
 def test_careful_shares_fall_from_most_to_hardly_any():
     shares = [kind.careful_share for kind in KINDS]
     assert len(KINDS) == 9

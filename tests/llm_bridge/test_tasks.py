@@ -168,6 +168,21 @@ def test_unreadable_content_and_unknown_formats_are_refused(tmp_path):
         load_task(str(ROWS_FILE), prompt_format="chat")
 
 
+def test_the_parts_of_the_embedded_task_are_its_rows_by_the_number_of_steps():
+    from llm_bridge.embedded import TRAIN_FILE
+
+    rows = [json.loads(line) for line in TRAIN_FILE.read_text().splitlines()]
+    for part, num_lines in (("one-step", 2), ("two-steps", 3)):
+        asked = load_task(f"embedded:{part}")
+        wanted = [row for row in rows if len(row["answer"].splitlines()) == num_lines]
+        assert list(asked.questions) == [row["question"] for row in wanted]
+        assert asked.prompts[0] == asked.questions[0] + "\n"
+    assert len(load_task("embedded:one-step")) + len(asked) == len(rows)
+    assert default_eval_split("embedded:one-step", None) == "heldout"
+    with pytest.raises(ValueError, match="part of the embedded dataset"):
+        load_task("embedded:three-steps")
+
+
 def test_the_embedded_task_has_two_splits_and_the_prompt_its_model_learned():
     from llm_bridge.embedded.corpus import format_prompt
 
