@@ -74,10 +74,12 @@ def _places(curve: Any, card: Any) -> np.ndarray:
     return curve.rollouts if card.against == "rollouts" else curve.update
 
 
-def _table(runs: Sequence[Any], split: str) -> tuple[np.ndarray, str]:
-    """Pass rates [N, S] of a split, or of the other one where there are no such prompts."""
-    known = split if split in runs[0].pass_rate else next(iter(runs[0].pass_rate))
-    return np.array([run.pass_rate[known] for run in runs]), known
+def _table(runs: Sequence[Any], split: str, label: str) -> tuple[np.ndarray, str]:
+    """Pass rates [N, S] of a split, or of the other one, and the label that says so."""
+    if split in runs[0].pass_rate:
+        return np.array([run.pass_rate[split] for run in runs]), label
+    (other,) = runs[0].pass_rate
+    return np.array([run.pass_rate[other] for run in runs]), f"{label} ({other})"
 
 
 def _draw_simulation(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
@@ -87,11 +89,11 @@ def _draw_simulation(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> 
         if cell.name not in found:
             continue
         runs = found[cell.name]
-        values, _ = _table(runs, card.split)
+        values, label = _table(runs, card.split, cell.label)
         places, colour = _places(runs[0], card), colours[cell.name]
         low, high = np.quantile(values, _BAND, axis=0)
         axes.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)
-        axes.plot(places, values.mean(axis=0), color=colour, lw=1.8, label=cell.label)
+        axes.plot(places, values.mean(axis=0), color=colour, lw=1.8, label=label)
         drawn += 1
     for label, (places, values) in (card.theory_curve() if card.theory_curve else {}).items():
         axes.plot(places, values, color="black", ls="--", lw=1.0, label=label)
@@ -107,7 +109,7 @@ def _draw_model(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
         if cell.name not in found:
             continue
         runs = found[cell.name]
-        values, _ = _table(runs, card.split)
+        values, label = _table(runs, card.split, cell.label)
         places, colour = _places(runs[0], card), colours[cell.name]
         axes.plot(places, values.T, color=colour, ls=":", lw=0.6, alpha=0.6)
         axes.plot(
@@ -118,7 +120,7 @@ def _draw_model(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
             marker="o",
             ms=3.5,
             lw=1.6,
-            label=cell.label,
+            label=label,
         )
         drawn += 1
     _finish_curves(axes, card, "language model: every seed thin, mean thick", drawn)
@@ -192,7 +194,9 @@ def _draw_effect(axes: Any, one: Any, place: float, scale: float) -> None:
 def _inside(points: np.ndarray, expected: tuple[float, float]) -> np.ndarray:
     """Distance into the region in which the claim holds; negative outside."""
     low, high = expected
-    return np.minimum(points - low, high - points)
+    above = points - low if math.isfinite(low) else math.inf
+    below = high - points if math.isfinite(high) else math.inf
+    return np.minimum(above, below)
 
 
 def _draw_map(axes: Any, flip_map: Any, points: Mapping[tuple[float, float], Any]) -> None:
