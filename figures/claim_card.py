@@ -49,8 +49,13 @@ def draw_card(assessment: Any, stem: Path) -> list[Path]:
         return save_picture(figure, stem)
 
 
+def _drawn(card: Any, cells: Sequence[Any]) -> list[Any]:
+    return [cell for cell in cells if not card.drawn or cell.name in card.drawn]
+
+
 def _cell_colours(card: Any) -> dict[str, Any]:
-    names = list(dict.fromkeys(cell.name for cell in (*card.trained, *card.simulated)))
+    cells = (*_drawn(card, card.trained), *_drawn(card, card.simulated))
+    names = list(dict.fromkeys(cell.name for cell in cells))
     if len(names) <= len(_COLOURS):
         return dict(zip(names, _COLOURS, strict=False))
     from matplotlib import colormaps
@@ -85,7 +90,7 @@ def _table(runs: Sequence[Any], split: str, label: str) -> tuple[np.ndarray, str
 def _draw_simulation(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
     card, drawn = assessment.card, 0
     found = assessment.results.curves.get("simulation", {})
-    for cell in card.simulated:
+    for cell in _drawn(card, card.simulated):
         if cell.name not in found:
             continue
         runs = found[cell.name]
@@ -105,7 +110,7 @@ def _draw_simulation(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> 
 def _draw_model(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
     card, drawn = assessment.card, 0
     found = assessment.results.curves.get("language_model", {})
-    for cell in card.trained:
+    for cell in _drawn(card, card.trained):
         if cell.name not in found:
             continue
         runs = found[cell.name]

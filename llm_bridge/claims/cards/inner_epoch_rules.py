@@ -22,6 +22,15 @@ LABELS = {
 
 RATES = (0.003, 0.01, 0.03, 0.1)
 EQUAL_RATE = 0.01
+BEST_RATES = {
+    "clip": 0.1,
+    "clip_higher": 0.1,
+    "group_mean": 0.03,
+    "variance_penalty": 0.03,
+    "variance_penalty_dual": 0.01,
+    "topr": 0.03,
+}
+"""What `choice_cells` chose."""
 NUM_UPDATES, EVAL_EVERY = 24, 4
 _CHOICE_SEED = 100
 
