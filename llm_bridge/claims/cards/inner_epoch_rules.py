@@ -5,10 +5,15 @@ rule's own best rate was chosen by runs of a seed that no result contains: the o
 mean held-out pass rate over the second half of the run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from llm_bridge.claims.card import TrainedCell
+from llm_bridge.claims.curve import Statistic
+from llm_bridge.claims.effect import Effect
 from llm_bridge.claims.twins import trained
+
+SOURCE = "arXiv 2601.03320, 2605.26784"
 
 LABELS = {
     "clip": "clip",
@@ -73,3 +78,46 @@ def choice_cells() -> Iterator[TrainedCell]:
                 first_seed=_CHOICE_SEED,
                 **cell.settings,
             )
+
+
+def compared_cells() -> tuple[TrainedCell, ...]:
+    """Every rule at the equal rate and at its best one, five seeds each.
+
+    Returns:
+        The cells, none of them twice.
+    """
+    pairs = {(rule, rate) for rule in LABELS for rate in (EQUAL_RATE, BEST_RATES[rule])}
+    order = list(LABELS)
+    return tuple(
+        rule_cell(*pair) for pair in sorted(pairs, key=lambda one: (order.index(one[0]), one[1]))
+    )
+
+
+def lead(
+    statistic: Statistic,
+    where: str,
+    rule: str,
+    against: str,
+    rate_of: Callable[[str], float],
+    **how: Any,
+) -> Effect:
+    """Ratio of one rule's number to another's, over runs paired by their seeds.
+
+    Args:
+        statistic: the number.
+        where: the rates, in words.
+        rule: key of `LABELS`.
+        against: the rule that it is compared with.
+        rate_of: learning rate of a rule.
+        **how: further fields of `Effect`.
+
+    Returns:
+        The effect.
+    """
+    return Effect(
+        f"{LABELS[rule]} over {LABELS[against]}, {where}",
+        statistic,
+        f"{rule}-{rate_of(rule):g}",
+        f"{against}-{rate_of(against):g}",
+        **{"compare": "ratio", "paired": True, **how},
+    )

@@ -8,7 +8,6 @@ rollouts.
 
 import math
 
-
 from llm_bridge.claims.card import Axis, SimulatedCell, TrainedCell
 from llm_bridge.claims.cards.inner_epoch_rules import LABELS
 from llm_bridge.claims.curve import mean_level
@@ -22,9 +21,11 @@ RATE = 0.03
 _MAP_RUNS = 60
 _BASELINE = 0.5
 
-AGES = (1.0, 3.0, 7.0, 15.0, 31.0)
+AGES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 AGE_AXIS = Axis("age", "greatest age of the groups, updates", AGES)
-RATE_AXIS = Axis("learning_rate", "learning rate, SGD", (0.003, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3))
+RATE_AXIS = Axis(
+    "learning_rate", "learning rate, SGD", (0.003, 0.006, 0.01, 0.02, 0.03, 0.045, 0.06, 0.1)
+)
 PASS_RATE_AXIS = Axis(
     "pass_rate",
     "pass rate when the data were drawn",
