@@ -1,9 +1,8 @@
 """Training on groups that are used again and again, with the log-probabilities of their birth.
 
-An update draws 8 groups of 8 rollouts and trains on them and on all groups of the last S updates, so
-that every group is trained on S + 1 times, with the log-probabilities and advantages of its birth.
-One inner epoch: what a ratio differs from 1 by is staleness alone. All ages S draw equally many
-rollouts.
+An update draws 8 groups of 8 rollouts and trains on them and on all groups of the last S updates.
+So every group is trained on S + 1 times, with its own log-probabilities and advantages, and all S
+draw equally many rollouts. One inner epoch: what a ratio differs from 1 by is staleness alone.
 """
 
 import math
