@@ -58,7 +58,8 @@ def _difference(
 ) -> Interval:
     epochs = int(inner_epochs)
     penalty = tables("variance_penalty", rate, epochs, problem, multiplier=multiplier)
-    return simulated_effect(penalty, tables("clip", rate, epochs, problem), mean_level("heldout"))
+    clip = tables("clip", rate, epochs, problem)
+    return simulated_effect(penalty, clip, mean_level("heldout"), paired=True)
 
 
 def rate_and_epochs(rate: float, inner_epochs: float) -> Interval:

@@ -90,7 +90,7 @@ def age_and_rate(rate: float, age: float) -> Interval:
         stale_twin(stale_cell(rule, int(age), rate), num_runs=_MAP_RUNS).experiment
         for rule in ("variance_penalty", "clip")
     )
-    return simulated_effect(penalty, clip, mean_level("heldout"))
+    return simulated_effect(penalty, clip, mean_level("heldout"), paired=True)
 
 
 def stale_pull(pass_rate: float, distance: float) -> Interval:
