@@ -1,12 +1,15 @@
 """C2: the ratio-variance penalty needs about half the rollouts."""
 
+import numpy as np
+
 from llm_bridge.claims.card import Axis, Card, FlipMap, TheoryLink
 from llm_bridge.claims.cards.inner_epoch_rules import (
     BEST_RATES,
     EQUAL_RATE,
     SOURCE,
+    compared,
     compared_cells,
-    lead,
+    long_cells,
 )
 from llm_bridge.claims.cards.rare_success import (
     EPOCHS_AXIS,
@@ -15,16 +18,31 @@ from llm_bridge.claims.cards.rare_success import (
     saved_rollouts_simulated,
 )
 from llm_bridge.claims.curve import rollouts_to
+from llm_bridge.claims.effect import Effect
 from llm_bridge.claims.twins import twin
 
-_FEWER = (0.0, 0.75)
 _SAVED = (0.25, 1.0)
 _RULES = ("clip", "clip_higher", "variance_penalty", "variance_penalty_dual")
-_CELLS = tuple(cell for cell in compared_cells() if cell.settings["rule"] in _RULES)
+_CELLS = (
+    *(cell for cell in compared_cells() if cell.settings["rule"] in _RULES),
+    *long_cells(),
+)
+
+
+def saved_share(summaries: np.ndarray) -> np.ndarray:
+    """Share of the second number of rollouts that the first one saves.
+
+    Args:
+        summaries: both, [2, ...].
+
+    Returns:
+        The share, negative where it needs more, [...].
+    """
+    return 1.0 - summaries[0] / summaries[1]
 
 
 def _savings():
-    """Ratios of the rollouts to a level, at the equal rate and at each rule's best."""
+    """Shares of the rollouts to a level, at the equal rate and at each rule's best."""
     at_best = BEST_RATES.__getitem__
     for where, rate_of, levels in (
         ("equal rate", lambda rule: EQUAL_RATE, (0.5, 0.6)),
@@ -32,33 +50,50 @@ def _savings():
     ):
         for level in levels:
             for rule in ("variance_penalty", "variance_penalty_dual"):
-                yield lead(
+                yield compared(
                     rollouts_to("heldout", level),
                     f"{where}, to {level}",
                     rule,
                     "clip",
                     rate_of,
                     summary="median",
-                    expected=_FEWER,
+                    expected=_SAVED,
+                    combine=saved_share,
                 )
-        yield lead(
+        yield compared(
             rollouts_to("train", levels[1]),
             f"train, {where}, to {levels[1]}",
             "variance_penalty",
             "clip",
             rate_of,
             summary="median",
-            expected=_FEWER,
+            expected=_SAVED,
+            combine=saved_share,
             decides=False,
         )
-        yield lead(
+        yield compared(
             rollouts_to("heldout", levels[1]),
             f"{where}, to {levels[1]}",
             "variance_penalty",
             "clip_higher",
             rate_of,
             summary="median",
-            expected=_FEWER,
+            expected=_SAVED,
+            combine=saved_share,
+            decides=False,
+        )
+    penalty, clip, bounded, wide = (cell.name for cell in long_cells())
+    longer = {"multiplier 0.1": penalty, "bounded, 0.1": bounded, "wide clip": wide}
+    for words, cell in longer.items():
+        yield Effect(
+            f"{words} against clip, 8 epochs, rate 0.03, to 0.7",
+            rollouts_to("heldout", 0.7),
+            cell,
+            clip,
+            summary="median",
+            expected=_SAVED,
+            combine=saved_share,
+            paired=True,
             decides=False,
         )
 
@@ -70,9 +105,9 @@ CARD = Card(
     "converge than clipping.",
     source=SOURCE,
     known="P",
-    test="The runs of C1 read as rollouts until a held-out pass rate is first reached: median over "
-    "seeds, penalty over clip. The claim counts as held where at least half of the claimed saving "
-    "is there, a ratio of at most 0.75.",
+    test="The runs of C1 read as rollouts until a held-out pass rate is first reached, median "
+    "over seeds: the share of the clip's that the penalty saves. The claim counts as held where at "
+    "least half of the claimed saving is there, a share of 0.25.",
     theory_verdict="depends",
     theory_says="Rollouts until a rare response is likely are f/((f - 1) p0) with the factor f of "
     "one success. At multiplier 0.5 and a lone success of 8 rollouts the penalty's f is 1.87 where "
@@ -115,5 +150,5 @@ CARD = Card(
         ),
     ),
     where_it_flips="",
-    against="rollouts",
+    drawn=tuple(cell.name for cell in _CELLS[: -len(long_cells())]),
 )

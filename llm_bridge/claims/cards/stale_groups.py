@@ -33,7 +33,7 @@ PASS_RATE_AXIS = Axis(
 DISTANCE_AXIS = Axis(
     "distance",
     "log-odds gained since then, nats",
-    (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5, 2.0),
+    (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
 )
 
 

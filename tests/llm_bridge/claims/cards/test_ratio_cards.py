@@ -33,7 +33,7 @@ def results(card, gain_of, jump_of=lambda name: 0.0):
 
 
 def is_priced(name):
-    return name.startswith("variance_penalty")
+    return name.startswith(("variance_penalty", "low-"))
 
 
 def gains(high, low):
