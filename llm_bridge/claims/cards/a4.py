@@ -14,6 +14,7 @@ MARGIN = 0.02
 NUM_UPDATES = 300
 RULES = {"raw": "raw_reward", "negative": "negative_reward"}
 PASS_RATES = (1e-6, 1e-5, 1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.9)
+WRONG = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0, 100.0)
 STEP = 1.0
 _HARD_TASK = "llm_bridge.claims.cards.hard_question:HARD_QUESTION"
 # So many wrong answers share the mass where wrong answers are few.
@@ -90,19 +91,23 @@ def mean_move(pass_rate: float, log10_wrong: float) -> Interval:
     return Interval(value, value, value)
 
 
-def mean_move_of_steps(pass_rate: float, step: float) -> Interval:
-    """The same among ten wrong answers, for steps of several sizes.
+def relative_signal(pass_rate: float, log10_answers: float) -> Interval:
+    """Signal to noise of the negative reward's gradient over that of the raw one, on all logits.
+
+    4 p n/(1 - C), C the chance that two rollouts are the same answer, n = 1 - 2 prob + C with the
+    probability of one right answer (P57-noise).
 
     Args:
         pass_rate: of the prompt.
-        step: step size on the logits, nats.
+        log10_answers: number of right answers, and of wrong ones, equally likely each.
 
     Returns:
-        The change over the step size, exact.
+        The ratio of squared signal over second moment, exact.
     """
-    success = (1.0 - pass_rate) * (1.0 + 1.0 / _FEW)
-    failure = float(predicted_failure_step(logit(pass_rate), num_wrong=_FEW, step_size=step)) / step
-    value = pass_rate * success + (1.0 - pass_rate) * failure
+    answers = 10.0**log10_answers
+    collision = (pass_rate**2 + (1.0 - pass_rate) ** 2) / answers
+    norm = 1.0 - 2.0 * pass_rate / answers + collision
+    value = 4.0 * pass_rate * norm / (1.0 - collision)
     return Interval(value, value, value)
 
 
@@ -188,7 +193,11 @@ CARD = Card(
             "of about step (K - 1)/(4 K (K + 1))",
         ),
         TheoryLink("P57-fails", "that training fails in general is rejected"),
-        TheoryLink("P57-noise", "below that the noise of failures drowns the signal"),
+        TheoryLink(
+            "P57-noise",
+            "on all logits the negative reward has the worse signal to noise below "
+            "a pass rate of about 1/4",
+        ),
         TheoryLink("P25-first", "without a success nothing moves under raw reward: (1 - p)^n"),
         TheoryLink("P43-moves", "what fails for certain teaches next to nothing through a kernel"),
         TheoryLink("P45-flow", "a hopeless prompt is carried by the others, if by anything"),
@@ -205,24 +214,21 @@ CARD = Card(
             name="answers",
             title="Does a negative reward lower the pass rate?",
             x=Axis("pass_rate", "pass rate", PASS_RATES),
-            y=Axis(
-                "log10_wrong",
-                "log10 of the number of wrong answers",
-                (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0, 100.0),
-                False,
-            ),
+            y=Axis("log10_wrong", "log10 of the number of wrong answers", WRONG, is_log=False),
             label="mean change of the log-odds a rollout, step 1 nat",
             point=mean_move,
             expected=(-np.inf, 0.0),
         ),
         FlipMap(
-            name="steps",
-            title="The same for ten wrong answers, by the step",
+            name="noise",
+            title="Does its noise drown the signal?",
             x=Axis("pass_rate", "pass rate", PASS_RATES),
-            y=Axis("step", "step size, nats", (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
-            label="mean change of the log-odds over the step",
-            point=mean_move_of_steps,
-            expected=(-np.inf, 0.0),
+            y=Axis(
+                "log10_answers", "log10 of right answers, and of wrong ones", WRONG, is_log=False
+            ),
+            label="signal to noise on all logits, negative over raw",
+            point=relative_signal,
+            expected=(-np.inf, 1.0),
         ),
         FlipMap(
             name="silence",
@@ -236,9 +242,29 @@ CARD = Card(
             ),
             label="chance that nothing has been learnt",
             point=chance_of_nothing,
-            expected=(0.5, 1.0),
+            expected=(0.5, np.inf),
         ),
     ),
-    where_it_flips="",
+    where_it_flips="A negative reward lowers the pass rate of a rollout's prompt on average only "
+    "where few wrong answers hold the mass: at a step of 1 nat up to .03 with 3 of them, .01 "
+    "with 10, .001 with 100, 1e-4 with 1,000, and nowhere from 1e6 wrong answers on. Its noise "
+    "drowns its signal below a pass rate of 1/4, with ten answers and more. The raw reward "
+    "breaks nothing: below 1/rollouts it has seen no success and rests.",
+    remarks=(
+        "The language model turns between .017 and .31. Negative rewards cost nothing on the "
+        "easy prompt (and help from .31, docs/forecast.md), take .13 of the held-out pass rate "
+        "on the hardest prompt, and all but .05 of it where no response is right: 300 updates "
+        "of -1 destroy the model.",
+        "On the hardest prompt four of five runs with negative reward learn it faster than with "
+        "the raw reward and end at .92 to .98, with the held-out prompts at .20 to .33 (raw: "
+        ".36 to .40); the fifth falls to 0 on its prompt and .20 on the others.",
+        "An extremely hard prompt is harmless under raw reward: no success, no update, the "
+        "model stays as it was. The hardest prompt with a success in 60 rollouts is learnt and "
+        "generalises better than the easy one (+.045).",
+        "The simulation with endless wrong answers does not see the damage: there a failure "
+        "moves the log-odds by the kernel times p, which is nothing where p is nothing. What "
+        "pushes on single wrong responses do to all others is not in its one number; the bandit "
+        "with ten wrong answers has a loss of its own (.90 falls to .34).",
+    ),
     split="train",
 )

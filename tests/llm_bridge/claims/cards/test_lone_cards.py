@@ -13,7 +13,7 @@ from llm_bridge.claims.curve import Curve
 from llm_bridge.claims.effect import HOLDS, OPPOSITE, judge
 from llm_bridge.claims.results import Results
 from llm_bridge.claims.sweep import simulate_curves
-from theory.predict.negative_reward import predicted_breakdown_log_odds
+from theory.predict.negative_reward import predicted_breakdown_log_odds, predicted_signal_to_noise
 from theory.predict.take_off import predicted_log_odds_factor, predicted_take_off_mean
 
 CARDS = (a1.CARD, a2.CARD, a3.CARD, a4.CARD, a5.CARD)
@@ -103,9 +103,9 @@ def test_the_advantage_spreads_runs_by_its_longer_step():
     ]
     expected = math.sqrt(math.tanh(factors[0] / 2.0) / math.tanh(factors[1] / 2.0))
     value, says = point(a2.CARD, "rate", 1e-6, 1.0)
-    assert value == pytest.approx(expected, rel=5e-3)
+    assert 2.0**value == pytest.approx(expected, rel=5e-3)
     assert says == HOLDS
-    assert point(a2.CARD, "step", 1e-6, 1.0)[0] == pytest.approx(1.0, abs=0.01)
+    assert point(a2.CARD, "step", 1e-6, 1.0)[0] == pytest.approx(0.0, abs=0.01)
     assert point(a2.CARD, "step", 0.3, 1.0)[1] == OPPOSITE
     assert point(a2.CARD, "step", 0.9, 1.0)[1] == HOLDS
 
@@ -120,19 +120,32 @@ def test_more_rollouts_save_updates_where_steps_are_long():
             for size in (1, 32)
         )
         value, said = point(a3.CARD, "updates", 1e-6, step)
-        assert value == pytest.approx(one / many, rel=5e-3)
+        assert 2.0**value == pytest.approx(one / many, rel=5e-3)
         assert said == says
     assert point(a3.CARD, "rollouts", 32.0, 1.0)[1] == HOLDS
 
 
 def test_a_negative_reward_fails_below_the_breakdown():
-    for num_wrong, step, name, y in ((100, 1.0, "answers", 2.0), (10, 0.1, "steps", 0.1)):
-        breakdown = predicted_breakdown_log_odds(num_wrong=num_wrong, step_size=step)
+    for log10_wrong in (1.0, 2.0):
+        breakdown = predicted_breakdown_log_odds(num_wrong=10**log10_wrong, step_size=1.0)
         below, above = (float(expit(breakdown + side)) for side in (-0.01, 0.01))
-        assert point(a4.CARD, name, below, y)[1] == HOLDS
-        assert point(a4.CARD, name, above, y)[1] == OPPOSITE
+        assert point(a4.CARD, "answers", below, log10_wrong)[1] == HOLDS
+        assert point(a4.CARD, "answers", above, log10_wrong)[1] == OPPOSITE
     assert point(a4.CARD, "silence", 1e-6, 3.0) == (pytest.approx(math.exp(-1e-3), rel=1e-6), HOLDS)
     assert point(a4.CARD, "silence", 0.3, 3.0)[1] == OPPOSITE
+
+
+def test_the_noise_of_the_negative_reward_is_that_of_its_moments():
+    for success, says in ((0.02, HOLDS), (0.5, OPPOSITE)):
+        prob = np.repeat([success / 100, (1.0 - success) / 100], 100)
+        reward = np.repeat([1.0, 0.0], 100)
+        signed, raw = (
+            predicted_signal_to_noise(prob, reward, is_signed=is_signed)[1]
+            for is_signed in (True, False)
+        )
+        value, said = point(a4.CARD, "noise", success, 2.0)
+        assert value == pytest.approx(signed / raw, rel=1e-10)
+        assert said == says
 
 
 def test_a_base_model_gains_by_its_pass_rate_and_kernel():
