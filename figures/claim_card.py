@@ -36,7 +36,8 @@ def draw_card(assessment: Any, stem: Path) -> list[Path]:
     colours = _cell_colours(card)
     maps = [one for one in card.maps if one.name in results.maps]
     map_rows = max(1, -(-len(maps) // _MAP_COLUMNS))
-    bottom_height = max(_MAP_HEIGHT * map_rows, 0.31 * len(assessment.measured) + 0.8)
+    maps_height = _MAP_HEIGHT * map_rows
+    bottom_height = max(maps_height, 0.27 * len(assessment.measured) + 0.8)
     with style():
         figure = Figure(figsize=(_WIDTH, _CURVES_HEIGHT + bottom_height), layout="constrained")
         top, bottom = figure.subfigures(2, 1, height_ratios=[_CURVES_HEIGHT, bottom_height])
@@ -46,6 +47,11 @@ def draw_card(assessment: Any, stem: Path) -> list[Path]:
         columns = min(_MAP_COLUMNS, max(1, len(maps)))
         left, right = bottom.subfigures(1, 2, width_ratios=[1, 0.25 + 0.55 * columns])
         _draw_effects(left.subplots(), assessment.measured)
+        if bottom_height > maps_height:
+            # Beside a long list of effects maps keep their height.
+            right, _ = right.subfigures(
+                2, 1, height_ratios=[maps_height, bottom_height - maps_height]
+            )
         panels = right.subplots(map_rows, columns, squeeze=False).flatten()
         for axes, flip_map in zip(panels, maps, strict=False):
             _draw_map(axes, flip_map, results.maps[flip_map.name])
