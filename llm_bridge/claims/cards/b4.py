@@ -238,8 +238,8 @@ CARD = Card(
     ),
     where_it_flips="Replay comes late where prompts are visited seldom: it takes 1.4 to 1.7 times "
     "the updates of groups of 8 if those need 4 visits, 1.10 to 1.17 times at 16, and at most "
-    "1.08 times from 32 visits on, whatever the pass rate. k3 costs .02 from a coefficient of "
-    "0.1 on (0.03 at pass rate .999); at 0.001 less than .0005 everywhere.",
+    "1.08 times from 32 visits on, whatever the pass rate. k3 costs more than .02 from a "
+    "coefficient of 0.1 on, once pass rates are .7, and less than .0005 anywhere at 0.001.",
     remarks=(
         "At one rate and 256 x 1, replay is ahead of the plain reward because it divides by the "
         "deviation, which lengthens the step; at 32 x 1 and equal rollouts, where both have "
