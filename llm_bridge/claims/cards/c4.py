@@ -21,10 +21,11 @@ from llm_bridge.claims.twins import calibration, embedded_problem, trained, twin
 
 _SPARSE = "sparse"
 _RULES, _RATES = ("clip", "variance_penalty"), (0.01, 0.03)
+_BOUNDED = "variance_penalty_bounded"
 _LONG = "0.03, 60 updates"
-_LONG_CELLS = {rule: f"{rule}-0.03-long" for rule in (*_RULES, "variance_penalty_bounded")}
+_LONG_CELLS = {rule: f"{rule}-0.03-long" for rule in (*_RULES, _BOUNDED)}
 _BASE_MODELS = ("brief", "narrow")
-_SPARSE_SHIFT = -1.5
+_SPARSE_SHIFT, _SLOW = -1.5, 0.003
 _BELOW, _NONE = (-math.inf, 0.0), (0.0, 0.1)
 
 
@@ -62,33 +63,30 @@ def further_lead(summaries: np.ndarray) -> np.ndarray:
 
 
 def _where_gains_are_largest():
-    """The lead where rewards are sparse, and how much larger it is there.
-
-    At rate 0.03 the penalty loses runs of the embedded model: what its lead is held against is then
-    no number of a working rule, and does not decide.
-    """
-    for rate in _RATES:
+    """The lead where rewards are sparse, and how much larger it is there."""
+    places = [(_SPARSE, rate, ("simulation",)) for rate in _RATES]
+    places += [
+        (name, rate, ("language_model",)) for name in _BASE_MODELS for rate in (_SLOW, _RATES[0])
+    ]
+    for name, rate, worlds in places:
         clip, penalty = (f"{rule}-{rate:g}" for rule in _RULES)
-        places = [(_SPARSE, ("simulation",))]
-        places += [(name, ("language_model",)) for name in _BASE_MODELS]
-        for name, worlds in places:
-            there, there_clip = f"{penalty}-{name}", f"{clip}-{name}"
-            how = {"worlds": worlds, "paired": True}
-            yield Effect(
-                f"lead on {name}, rate {rate:g}",
-                final("heldout"),
-                there,
-                there_clip,
-                combine=relative_lead,
-                **how,
-            )
+        there, there_clip = f"{penalty}-{name}", f"{clip}-{name}"
+        how = {"worlds": worlds, "paired": True}
+        yield Effect(
+            f"lead on {name}, rate {rate:g}",
+            final("heldout"),
+            there,
+            there_clip,
+            combine=relative_lead,
+            **how,
+        )
+        if rate in _RATES:
             yield Effect(
                 f"lead on {name} over lead on embedded, {rate:g}",
                 final("heldout"),
                 there,
                 others=(there_clip, penalty, clip),
                 combine=further_lead,
-                decides=name == _SPARSE or rate == _RATES[0],
                 **how,
             )
 
@@ -96,6 +94,16 @@ def _where_gains_are_largest():
 def _smooth_and_whole():
     """Falls and lost runs: of the language model alone, since the simulation has no way to fall."""
     only = {"worlds": ("language_model",)}
+    for name in _BASE_MODELS:
+        for rule in (*_RULES, _BOUNDED):
+            yield Effect(
+                f"share of runs lost, {LABELS[rule]}, 0.01, {name}",
+                ends_below_start("heldout"),
+                f"{rule}-{_RATES[0]:g}-{name}",
+                expected=_NONE,
+                decides=rule == "variance_penalty",
+                **only,
+            )
     slow = {rule: f"{rule}-{_RATES[0]:g}" for rule in _RULES}
     for where, cells in ((f"{_RATES[0]:g}", slow), (_LONG, _LONG_CELLS)):
         for statistic, words in ((total_fall, "sum of falls"), (largest_drop, "largest drop")):
@@ -164,9 +172,10 @@ CARD = Card(
         *(
             _on_base_model(rule, rate, name)
             for name in _BASE_MODELS
-            for rate in _RATES
+            for rate in (_SLOW, _RATES[0])
             for rule in _RULES
         ),
+        *(_on_base_model(_BOUNDED, _RATES[0], name) for name in _BASE_MODELS),
     ),
     effects=(*_where_gains_are_largest(), *_smooth_and_whole()),
     maps=(
