@@ -77,7 +77,11 @@ class SharedShift:
         )
         self.problem, self.num_runs, self._optimizer = problem, num_runs, optimizer
         # Measured rates are shares of a few samples, so few of them differ.
-        self._levels, self._level_of = np.unique(logit(problem.pass_rate), return_inverse=True)
+        is_heldout = np.arange(problem.num_contexts) >= problem.num_train
+        share = np.where(is_heldout, problem.heldout_share, 1.0)
+        start_and_share = np.stack([logit(problem.pass_rate), share])
+        levels, level_of = np.unique(start_and_share, axis=1, return_inverse=True)
+        (self._levels, self._shares), self._level_of = levels, level_of.reshape(-1)
         in_training = self._level_of[: problem.num_train]
         self._train_share = (
             np.bincount(in_training, minlength=len(self._levels)) / problem.num_train
@@ -158,7 +162,7 @@ class SharedShift:
         Returns:
             Nats, shape [R, B, G].
         """
-        now, level = self._levels + self.shift[:, None], self._level_of[draw.contexts]
+        now, level = self._level_log_odds(), self._level_of[draw.contexts]
         right, wrong = (
             (log_expit(sign * now) - log_expit(sign * self._levels))[self._runs, level][..., None]
             for sign in (1.0, -1.0)
@@ -208,7 +212,11 @@ class SharedShift:
 
     def _level_rates(self) -> np.ndarray:
         """Pass rate of each level of base pass rates, [R, levels]."""
-        return expit(self._levels + self.shift[:, None])
+        return expit(self._level_log_odds())
+
+    def _level_log_odds(self) -> np.ndarray:
+        """Log-odds of each level, [R, levels]."""
+        return self._levels + self._shares * self.shift[:, None]
 
     def release(self, draw: ShiftDraw) -> None:
         """End the round; none of its responses is drawn again.

@@ -3,8 +3,8 @@
 Every prompt has endless right and wrong responses, so none is drawn twice. A step on a response
 moves every prompt's log-odds alike, by step_size * kernel * coefficient * ([correct] - pass_rate
 of its prompt), and the drawn response's own log-prob by step_size * own_kernel * coefficient
-more, which its ratio sees in later inner epochs. With a constant kernel, no own kernel and SGD
-this is `arm_spaces.from_pass_rates`.
+more, which its ratio sees in later inner epochs. Held-out prompts may move by a share of that only.
+With a constant kernel, no own kernel, a share of 1 and SGD this is `arm_spaces.from_pass_rates`.
 
 Shapes: P prompts (contexts).
 """
@@ -29,6 +29,8 @@ class SharedShiftProblem:
             step_size * coefficient, at least 0.
         base_weight_square: of Adam: mean square of the score weights under the base policy, at
             which both kernels, with Adam's root mean square in them, were measured.
+        heldout_share: by what share of the shift the held-out prompts move: their kernel with the
+            prompts trained on over that among these.
     """
 
     pass_rate: np.ndarray
@@ -36,6 +38,7 @@ class SharedShiftProblem:
     num_train: int = -1
     own_kernel: float = 0.0
     base_weight_square: float | None = None
+    heldout_share: float = 1.0
     has_random_reward: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +68,12 @@ class SharedShiftProblem:
         require_finite_number(
             "SharedShiftProblem", "own_kernel", self.own_kernel, low=0.0, remedy="0 has no effect"
         )
+        require_finite_number(
+            "SharedShiftProblem",
+            "heldout_share",
+            self.heldout_share,
+            remedy="0 leaves the held-out prompts where they are, 1 moves them like the others",
+        )
         if self.base_weight_square is not None:
             require_finite_number(
                 "SharedShiftProblem",
@@ -91,6 +100,7 @@ def shared_shift(
     exponent: float | None = None,
     own_kernel: float = 0.0,
     base_weight_square: float | None = None,
+    heldout_share: float = 1.0,
 ) -> SharedShiftProblem:
     """Prompts of a model whose shared kernel was measured, and how it depends on the pass rate.
 
@@ -105,6 +115,7 @@ def shared_shift(
         exponent: of "power".
         own_kernel: what a step on a response adds to its own log-prob.
         base_weight_square: of Adam: mean square of the score weights under the base policy.
+        heldout_share: by what share of the shift the held-out prompts move.
 
     Returns:
         The problem.
@@ -122,4 +133,5 @@ def shared_shift(
         num_train=train.size,
         own_kernel=own_kernel,
         base_weight_square=base_weight_square,
+        heldout_share=heldout_share,
     )

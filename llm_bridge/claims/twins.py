@@ -145,13 +145,15 @@ def twin(
             f"{cell.name} with {', '.join(left_out)}",
             "Say by `run` or `problem` what stands for them in the simulation",
         )
-    adam = config.optimizer == "adamw"
     if problem is None:
-        problem = _adam_problem(config) if adam else embedded_problem(row=config.row)
+        problem = problem_of(calibration(config.row), config)
     tables = {
         "problem": dict(problem),
         "rule": {"name": config.rule, **config.hyper},
-        "optimizer": {"name": "adam" if adam else "sgd", "step_size": config.learning_rate},
+        "optimizer": {
+            "name": "adam" if config.optimizer == "adamw" else "sgd",
+            "step_size": config.learning_rate,
+        },
         "run": {
             "num_runs": num_runs,
             "num_steps": config.num_updates,
@@ -167,9 +169,21 @@ def twin(
     return SimulatedCell(cell.name, cell.label, tables)
 
 
-def _adam_problem(config: TrainConfig) -> dict[str, Any]:
-    """The kernels that AdamW's steps have for this rule and size."""
-    known = calibration(config.row)
+def problem_of(known: Calibration, config: TrainConfig) -> dict[str, Any]:
+    """Table [problem] of a calibrated base model under the optimizer of a run.
+
+    Args:
+        known: the calibration.
+        config: the run; under AdamW the kernels belong to its rule and size.
+
+    Returns:
+        The table, of kind `shared_shift`.
+
+    Raises:
+        ValueError: the run's updates under AdamW were not calibrated.
+    """
+    if config.optimizer != "adamw":
+        return _problem_table(known, dict(known.law), known.own_kernel)
     batch = known.batch(config.rule, config.num_prompts, config.group_size)
     table = _problem_table(known, dict(batch.adam_law), batch.adam_own_kernel)
     return table | {"base_weight_square": batch.weight_square}

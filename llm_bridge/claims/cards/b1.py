@@ -182,6 +182,9 @@ CARD = Card(
             _CLAIM,
         ),
     ),
-    where_it_flips="",
+    where_it_flips="A budget ends it: among rare prompts the gain is nothing below a pass rate of "
+    "1/(learning rate * kernel * updates), 0.06 at the measured kernel, where 0.1 gains .64 and 0.01 "
+    "gains .002 from 38 successes; a kernel of 1500 moves the edge to 6e-4, and below a kernel of 1 "
+    "no prompt gains .05. Whether there are 1e3 or 1e100 responses changes nothing.",
     theory_curve=theory_curve,
 )

@@ -75,6 +75,22 @@ def test_the_pass_rate_of_the_law_counts_every_prompt_that_is_trained_on():
     assert policy.shift[0] == pytest.approx(0.1 * 8.0 * 0.4 / rates.mean() * (1.0 - 0.2), rel=1e-13)
 
 
+@pytest.mark.parametrize("share", [0.25, 0.0, -0.5])
+def test_held_out_prompts_go_a_share_of_the_way_on_every_path(share):
+    # P45-paths; the rates are in part the same, so that prompts of both kinds share a level.
+    problem = shared_shift([0.3], KERNEL, [0.3, 0.55], heldout_share=share)
+    record = simulate(problem, RULES["negative_reward"], config_of(batch_size=1))
+    moved = logit(record.curves["pass_rate"]) - logit(0.3)
+    heldout = expit(logit(np.array([0.3, 0.55])) + share * moved[..., None]).mean(axis=-1)
+    np.testing.assert_allclose(record.curves["heldout_pass_rate"], heldout, rtol=1e-12)
+    whole = simulate(
+        shared_shift([0.3], KERNEL, [0.3, 0.55]), RULES["negative_reward"], config_of(batch_size=1)
+    )
+    np.testing.assert_array_equal(whole.curves["pass_rate"], record.curves["pass_rate"])
+    gap = np.abs(whole.curves["heldout_pass_rate"] - record.curves["heldout_pass_rate"])
+    assert (gap[:, -1] > 1e-3).all()
+
+
 def test_decay_pulls_the_shift_back_to_the_base_policy():
     policy = SharedShift(shared_shift([0.4], 5.0), 1, SGD(0.1, decay=2.0))
     one_step(policy, np.ones((1, 1, 1)), np.zeros((1, 1, 1), dtype=int))

@@ -128,3 +128,27 @@ def test_an_interval_says_what_lies_on_its_side(interval, expected, says):
 )
 def test_a_verdict_follows_from_its_effects(judged, expected):
     assert verdict(judged) == expected
+
+
+def test_paired_runs_that_are_alike_differ_by_exactly_nothing():
+    cells = {"one": runs(0.1, 0.5, 0.9), "other": runs(0.1, 0.5, 0.9)}
+    effect = Effect("", final("train"), "one", "other", paired=True)
+    assert measure(effect, cells, np.random.default_rng(0)) == Interval(0.0, 0.0, 0.0)
+    unpaired = measure(Effect("", final("train"), "one", "other"), cells, np.random.default_rng(0))
+    assert unpaired.low < 0.0 < unpaired.high
+    with pytest.raises(ValueError, match="as many in every cell"):
+        measure(effect, {**cells, "other": runs(0.1, 0.5)}, np.random.default_rng(0))
+
+
+def test_an_effect_of_several_cells_is_what_combine_makes_of_their_summaries():
+    cells = {"one": runs(0.1, 0.3), "other": runs(0.7, 0.7), "third": runs(0.4, 0.4)}
+
+    def largest_less_smallest(summaries):
+        return summaries.max(axis=0) - summaries.min(axis=0)
+
+    effect = Effect(
+        "", final("train"), "one", others=("other", "third"), combine=largest_less_smallest
+    )
+    found = measure(effect, cells, np.random.default_rng(0))
+    assert effect.cells == ("one", "other", "third")
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.4, 0.6))
