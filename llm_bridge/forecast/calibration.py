@@ -75,6 +75,34 @@ class BatchStatistics:
 
 
 @dataclass(frozen=True)
+class InnerLimit:
+    """Where the inner epochs of a configuration run away under SGD, on updates of the base model.
+
+    Attributes:
+        rule: name of the rule.
+        num_prompts: prompts of an update.
+        group_size: rollouts of a prompt.
+        inner_epochs: steps on them.
+        rates: the least learning rate at which each update runs away; None where none does.
+    """
+
+    rule: str
+    num_prompts: int
+    group_size: int
+    inner_epochs: int
+    rates: list[float | None]
+
+    def share(self, learning_rate: float) -> float:
+        """Share of the updates that run away at a learning rate."""
+        return float(np.mean([rate is not None and rate <= learning_rate for rate in self.rates]))
+
+    def rate_of_share(self, share: float) -> float | None:
+        """Learning rate from which more than a share of the updates run away, if there is one."""
+        ascending = sorted(self.rates, key=lambda rate: np.inf if rate is None else rate)
+        return ascending[min(int(share * len(ascending)), len(ascending) - 1)]
+
+
+@dataclass(frozen=True)
 class Calibration:
     """All that is known of a base model before any training.
 
@@ -92,6 +120,7 @@ class Calibration:
         own_kernel: mean squared norm of grad log_prob of a response.
         batches: statistics of updates, by rule and size.
         responses: the classes of responses and the kernel between them.
+        inner_limits: where inner epochs run away, by rule, size and number of epochs.
         cost: rollouts drawn, and seconds.
     """
 
@@ -107,6 +136,7 @@ class Calibration:
     own_kernel: float
     batches: list[BatchStatistics]
     responses: dict[str, Any] = field(default_factory=dict)
+    inner_limits: list[InnerLimit] = field(default_factory=list)
     cost: dict[str, float] = field(default_factory=dict)
 
     def train_pass_rates(self) -> np.ndarray:
@@ -171,6 +201,27 @@ class Calibration:
             "Calibrate with the study that is to be predicted: banditlab calibrate --study FILE",
         )
 
+    def inner_limit(
+        self, rule: str, num_prompts: int, group_size: int, inner_epochs: int
+    ) -> InnerLimit | None:
+        """Where the inner epochs of one configuration run away.
+
+        Args:
+            rule: name of the rule.
+            num_prompts: prompts of an update.
+            group_size: rollouts of a prompt.
+            inner_epochs: steps on them.
+
+        Returns:
+            The limit; None where it was not measured.
+        """
+        wanted = (rule, num_prompts, group_size, inner_epochs)
+        for limit in self.inner_limits:
+            key = (limit.rule, limit.num_prompts, limit.group_size, limit.inner_epochs)
+            if key == wanted:
+                return limit
+        return None
+
     def save(self, folder: Path) -> None:
         """Write calibration.json.
 
@@ -208,6 +259,7 @@ class Calibration:
         )
         found["points"] = [KernelPoint(**point) for point in found["points"]]
         found["batches"] = [BatchStatistics(**batch) for batch in found["batches"]]
+        found["inner_limits"] = [InnerLimit(**limit) for limit in found.get("inner_limits", [])]
         return cls(**found)
 
 

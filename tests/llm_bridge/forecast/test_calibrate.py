@@ -181,5 +181,6 @@ def test_the_cost_is_planned(monkeypatch):
     monkeypatch.setattr(calibrate_module, "num_batches", num_batches)
     assert [num_batches(32, 8), num_batches(1, 4), num_batches(512, 8)] == [16, 512, 16]
     assert num_batches(4, 4) == 256
-    # All prompts: two kinds at three places, and updates of three rules; one prompt: one kind.
-    assert planned_rollouts(STUDY, 100, 2) == 600 + 3 * 4096 + 300 + 512 * 4
+    # All prompts: two kinds at three places, updates of three rules, and 16 of the cell with inner
+    # epochs; one prompt: one kind.
+    assert planned_rollouts(STUDY, 100, 2) == 600 + 3 * 4096 + 16 * 16 + 300 + 512 * 4
