@@ -125,7 +125,7 @@ def test_what_was_measured(small_study, calibrated):
     }
     # Two places of 64 + 64, the own kernel, 8 updates of two rules with a draw for their own
     # kernels, and 8 responses to two prompts of each kind.
-    assert every.cost["rollouts"] == 256 + 8 + 2 * (8 * 16 + 32) + 32
+    assert every.cost["rollouts"] == 256 + 4 + 8 + 2 * (8 * 16 + 32) + 32
     assert every.own_kernel > every.points[0].kernel > 0.0
     assert every.law["form"] in ("constant", "ceiling")
     assert every.responses["num_prompts"] == 2
@@ -182,4 +182,5 @@ def test_the_cost_is_planned(monkeypatch):
     assert [num_batches(32, 8), num_batches(1, 4), num_batches(512, 8)] == [16, 512, 16]
     assert num_batches(4, 4) == 256
     # All prompts: two kinds at three places, and updates of three rules; one prompt: one kind.
-    assert planned_rollouts(STUDY, 100, 2) == 600 + 3 * 4096 + 300 + 512 * 4
+    # At every place, three responses for the scores.
+    assert planned_rollouts(STUDY, 100, 2) == 600 + 9 + 3 * 4096 + 300 + 9 + 512 * 4
