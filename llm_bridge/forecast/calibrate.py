@@ -25,7 +25,7 @@ from llm_bridge.forecast.measure import (
     Sampler,
     require_memory,
 )
-from llm_bridge.forecast.probe import Place, probe
+from llm_bridge.forecast.probe import Place, num_score_responses, probe
 from llm_bridge.forecast.responses import measure_responses
 from llm_bridge.forecast.study import Study
 from llm_bridge.graders import AnyGrader
@@ -71,7 +71,8 @@ def planned_rollouts(study: Study, num_responses: int, num_steps: int) -> int:
         updates = sum(p * g * num_batches(p, g) for _, p, g in shapes)
         limits = sum(p * g * _LIMIT_BATCHES for p, g in limit_sizes(study.of_row(row)))
         num_kinds = 2 if row is None else 1
-        total += num_kinds * (num_steps + 1) * num_responses + updates + limits
+        at_a_place = num_kinds * num_responses + num_score_responses(num_responses)
+        total += (num_steps + 1) * at_a_place + updates + limits
     return total
 
 

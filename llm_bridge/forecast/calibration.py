@@ -16,6 +16,7 @@ from banditlab.records import read_json, write_json
 from banditlab.shared_shift.law import KernelLaw
 from banditlab.validation import require, requirement_error
 from llm_bridge.base_statistics import smoothed_pass_rates
+from llm_bridge.forecast.law_fit import fit_score_exponent
 
 CALIBRATION_FILE = "calibration.json"
 
@@ -33,6 +34,9 @@ class KernelPoint:
             them.
         entropy: mean of -log_prob of a response, nats, over the prompts trained on.
         mean_length: tokens of a response.
+        right_score_square: mean squared norm of grad log_prob of a right response of the prompts
+            trained on; None where there is none.
+        wrong_score_square: the same of a wrong one.
     """
 
     train_pass_rate: float
@@ -42,6 +46,8 @@ class KernelPoint:
     cosine: float | None
     entropy: float
     mean_length: float
+    right_score_square: float | None = None
+    wrong_score_square: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,18 @@ class Calibration:
     def kernel_law(self) -> KernelLaw:
         """The law of the shared kernel under SGD."""
         return KernelLaw(**self.law)
+
+    def score_exponents(self) -> tuple[float, float]:
+        """How the squared scores of right and of wrong responses fall with the pass rate.
+
+        Returns:
+            Both exponents; 0 where they were not measured.
+        """
+        rates = np.array([point.train_pass_rate for point in self.points])
+        return (
+            fit_score_exponent(rates, [point.right_score_square for point in self.points]),
+            fit_score_exponent(rates, [point.wrong_score_square for point in self.points]),
+        )
 
     def entropy_at(self, pass_rate: float) -> float | None:
         """Entropy of a response at a mean pass rate, on the line through the probe's points.

@@ -97,10 +97,13 @@ def _points(calibration: Calibration) -> str:
             "-" if point.cosine is None else f"{point.cosine:.2f}",
             point.entropy,
             point.mean_length,
+            point.right_score_square,
+            point.wrong_score_square,
         )
         for place, point in enumerate(calibration.points)
     ]
     headers = ("step", "train", "target", "kernel", "cosine", "entropy, nats", "tokens")
+    headers += ("|score|^2 right", "wrong")
     return tabulate(rows, headers=headers, floatfmt=".3f", disable_numparse=False)
 
 
@@ -202,6 +205,8 @@ def experiment_toml(calibration: Calibration, cell: StudyCell) -> str:
     ]
     if problem.base_weight_square is not None:
         lines.append(f"base_weight_square = {problem.base_weight_square!r}")
+        lines.append(f"right_score_exponent = {problem.right_score_exponent!r}")
+        lines.append(f"wrong_score_exponent = {problem.wrong_score_exponent!r}")
     lines.append(f"train_pass_rates = {_toml(problem.pass_rate[: problem.num_train].tolist())}")
     if heldout.size:
         lines.append(f"heldout_pass_rates = {_toml(heldout.tolist())}")

@@ -125,7 +125,7 @@ def test_what_was_measured(small_study, calibrated):
     }
     # Two places of 64 + 64, the own kernel, 8 updates of two rules with a draw for their own
     # kernels, 8 responses to two prompts of each kind, and 2 updates for the limit.
-    assert every.cost["rollouts"] == 256 + 8 + 2 * (8 * 16 + 32) + 32 + 2 * 16
+    assert every.cost["rollouts"] == 256 + 4 + 8 + 2 * (8 * 16 + 32) + 32 + 2 * 16
     (limit,) = every.inner_limits
     assert (limit.rule, limit.num_prompts, limit.group_size) == ("group_mean", 4, 4)
     assert limit.inner_epochs == len(limit.rates) == 2
@@ -187,5 +187,5 @@ def test_the_cost_is_planned(monkeypatch):
     assert [num_batches(32, 8), num_batches(1, 4), num_batches(512, 8)] == [16, 512, 16]
     assert num_batches(4, 4) == 256
     # All prompts: two kinds at three places, updates of three rules, and 16 of the cell with inner
-    # epochs; one prompt: one kind.
-    assert planned_rollouts(STUDY, 100, 2) == 600 + 3 * 4096 + 16 * 16 + 300 + 512 * 4
+    # epochs; one prompt: one kind. At every place, three responses for the scores.
+    assert planned_rollouts(STUDY, 100, 2) == 600 + 9 + 3 * 4096 + 16 * 16 + 300 + 9 + 512 * 4
