@@ -26,6 +26,7 @@ from banditlab.rules import (
 )
 from banditlab.stateful_advantages import reward_history, running_mean
 from banditlab.weights import (
+    bounded_ratio_variance_weight,
     cispo_weight,
     clipped_weight,
     dual_clipped_weight,
@@ -43,6 +44,7 @@ __all__ = [
     "advantage_and_state",
     "batch_mean",
     "batch_standardized",
+    "bounded_ratio_variance_weight",
     "cispo_weight",
     "clipped_weight",
     "constant_baseline",

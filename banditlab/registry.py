@@ -24,6 +24,7 @@ from banditlab.stateful_advantages import (
 )
 from banditlab.update_rule import UpdateRule
 from banditlab.weights import (
+    bounded_ratio_variance_weight,
     cispo_weight,
     clipped_weight,
     dual_clipped_weight,
@@ -192,6 +193,15 @@ RULES: Mapping[str, UpdateRule] = MappingProxyType(
             source="R2VPO (arXiv 2601.03320, 2605.26784); the dual step is derived, not read",
             smallest_draw=2,
             dual=DualAscent(bound=0.1, dual_step_size=1.0, initial=0.5),
+        ),
+        "variance_penalty_bounded": UpdateRule(
+            name="variance_penalty_bounded",
+            advantage=group_mean,
+            weight=bounded_ratio_variance_weight,
+            formula="as variance_penalty; its weight beyond ratio 1 divided by ratio^2",
+            source="derived here from R2VPO: the pull is at most 2 * multiplier",
+            weight_hyper={"multiplier": 0.5},
+            smallest_draw=2,
         ),
         "grpo_k3": UpdateRule(
             name="grpo_k3",

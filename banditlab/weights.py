@@ -280,3 +280,41 @@ def ratio_variance_weight(
     _require_multiplier("ratio_variance_weight", multiplier, log_prob)
     ratio = probability_ratio(log_prob, old_log_prob)
     return ratio * (advantage - 2.0 * multiplier * (ratio - 1.0))
+
+
+def bounded_ratio_variance_weight(
+    log_prob: Array, old_log_prob: Array, advantage: Array, *, multiplier: float | Array
+) -> Array:
+    """Score weight of a ratio-variance penalty that no step can overshoot without bound.
+
+    The weight is min(ratio, 1/ratio) * (advantage - 2 * multiplier * (ratio - 1)). Objective per
+    sample: that of `ratio_variance_weight` up to ratio 1, and beyond it advantage + (advantage +
+    2 * multiplier) * (1 - 1/ratio) - 2 * multiplier * log(ratio). It vanishes where that one does,
+    but pulls back by at most 2 * multiplier, however large the ratio, and not by its square.
+
+    Args:
+        log_prob: log-probability under the current policy, nats, shape [*].
+        old_log_prob: log-probability under the policy that drew the sample, nats, shape [*].
+        advantage: advantage of the sample, in units of reward, shape [*].
+        multiplier: as of `ratio_variance_weight`.
+
+    Returns:
+        The weight on grad log_prob, shape [*].
+
+    Raises:
+        ValueError: the shapes differ, or the multiplier is negative or not finite.
+
+    References:
+        Derived here (`theory.predict.bounded_penalty`).
+    """
+    function = "bounded_ratio_variance_weight"
+    require_equal_shapes(
+        function, log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage
+    )
+    _require_multiplier(function, multiplier, log_prob)
+    xp = array_namespace(log_prob, old_log_prob, advantage)
+    log_ratio = log_prob - old_log_prob
+    # Never the exponential of a positive number, which could overflow.
+    nearness = xp.exp(-xp.abs(log_ratio))
+    pull = xp.where(log_ratio > 0, -xp.ones_like(nearness), nearness)
+    return nearness * advantage + 2.0 * multiplier * (1.0 - nearness) * pull

@@ -1,6 +1,7 @@
 """One picture a claim card: both worlds' curves, the effects, and the map of where it flips."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ _OUTCOME_COLOURS = {"holds": "#228833", "opposite": "#CC3311", "undecided": "#88
 _MARKS = {"holds": "", "opposite": "x", "undecided": "."}
 _BAND = (0.05, 0.95)
 _WORLD_MARKS = {"simulation": ("-", ""), "language_model": (":", "o")}
-_LONG_LABEL = 62
+_LABEL_WIDTH = 46
+_WIDTH, _CURVES_HEIGHT, _MAP_HEIGHT, _MAP_COLUMNS = 14.0, 3.6, 3.9, 2
 
 
 def draw_card(assessment: Any, stem: Path) -> list[Path]:
@@ -33,24 +35,39 @@ def draw_card(assessment: Any, stem: Path) -> list[Path]:
     card, results = assessment.card, assessment.results
     colours = _cell_colours(card)
     maps = [one for one in card.maps if one.name in results.maps]
-    num_rows = max(len(assessment.measured), 1)
-    height = 3.6 + max(3.4, 0.31 * num_rows + 0.8)
+    map_rows = max(1, -(-len(maps) // _MAP_COLUMNS))
+    maps_height = _MAP_HEIGHT * map_rows
+    bottom_height = max(maps_height, 0.27 * len(assessment.measured) + 0.8)
     with style():
-        figure = Figure(figsize=(5.4 * (1 + max(1, len(maps))), height), layout="constrained")
-        top, bottom = figure.subfigures(2, 1, height_ratios=[3.6, height - 3.6])
+        figure = Figure(figsize=(_WIDTH, _CURVES_HEIGHT + bottom_height), layout="constrained")
+        top, bottom = figure.subfigures(2, 1, height_ratios=[_CURVES_HEIGHT, bottom_height])
         simulation, model = top.subplots(1, 2, sharey=True)
         _draw_simulation(simulation, assessment, colours)
         _draw_model(model, assessment, colours)
-        panels = np.atleast_1d(bottom.subplots(1, 1 + len(maps)))
-        _draw_effects(panels[0], assessment.measured)
-        for axes, flip_map in zip(panels[1:], maps, strict=True):
+        columns = min(_MAP_COLUMNS, max(1, len(maps)))
+        left, right = bottom.subfigures(1, 2, width_ratios=[1, 0.25 + 0.55 * columns])
+        _draw_effects(left.subplots(), assessment.measured)
+        if bottom_height > maps_height:
+            # Beside a long list of effects maps keep their height.
+            right, _ = right.subfigures(
+                2, 1, height_ratios=[maps_height, bottom_height - maps_height]
+            )
+        panels = right.subplots(map_rows, columns, squeeze=False).flatten()
+        for axes, flip_map in zip(panels, maps, strict=False):
             _draw_map(axes, flip_map, results.maps[flip_map.name])
+        for axes in panels[len(maps) :]:
+            axes.set_axis_off()
         figure.suptitle(f"{card.id}  {card.title}", fontsize=12, x=0.01, ha="left")
         return save_picture(figure, stem)
 
 
+def _drawn(card: Any, cells: Sequence[Any]) -> list[Any]:
+    return [cell for cell in cells if not card.drawn or cell.name in card.drawn]
+
+
 def _cell_colours(card: Any) -> dict[str, Any]:
-    names = list(dict.fromkeys(cell.name for cell in (*card.trained, *card.simulated)))
+    cells = (*_drawn(card, card.trained), *_drawn(card, card.simulated))
+    names = list(dict.fromkeys(cell.name for cell in cells))
     if len(names) <= len(_COLOURS):
         return dict(zip(names, _COLOURS, strict=False))
     from matplotlib import colormaps
@@ -85,7 +102,7 @@ def _table(runs: Sequence[Any], split: str, label: str) -> tuple[np.ndarray, str
 def _draw_simulation(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
     card, drawn = assessment.card, 0
     found = assessment.results.curves.get("simulation", {})
-    for cell in card.simulated:
+    for cell in _drawn(card, card.simulated):
         if cell.name not in found:
             continue
         runs = found[cell.name]
@@ -105,7 +122,7 @@ def _draw_simulation(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> 
 def _draw_model(axes: Any, assessment: Any, colours: Mapping[str, Any]) -> None:
     card, drawn = assessment.card, 0
     found = assessment.results.curves.get("language_model", {})
-    for cell in card.trained:
+    for cell in _drawn(card, card.trained):
         if cell.name not in found:
             continue
         runs = found[cell.name]
@@ -152,9 +169,9 @@ def _draw_effects(axes: Any, measured: Sequence[Any]) -> None:
         )
         for one in group:
             _draw_effect(axes, one, place, scale)
-            short = name if len(name) <= _LONG_LABEL else name[: _LONG_LABEL - 1] + "…"
             world = "LM" if one.world == "language_model" else "sim."
-            labels.append(f"{short}, {world}" if one is group[0] else world)
+            label = f"{name}, {world}" if one is group[0] else world
+            labels.append(textwrap.fill(label, _LABEL_WIDTH))
             ticks.append(place)
             place += 1.0
     axes.axvline(0.0, color="black", lw=0.6)

@@ -83,6 +83,11 @@ def _of_ratio_variance(multiplier: float) -> Promises:
     )
 
 
+def _of_bounded_ratio_variance(multiplier: float) -> Promises:
+    objective = partial(objectives.bounded_ratio_variance, multiplier=multiplier)
+    return Promises(objective=objective, multiplier=multiplier)
+
+
 _WEIGHTS: Mapping[Callable[..., Any], Callable[..., Promises]] = {
     weights.policy_gradient_weight: _of_policy_gradient,
     weights.clipped_weight: _of_clip,
@@ -90,6 +95,7 @@ _WEIGHTS: Mapping[Callable[..., Any], Callable[..., Promises]] = {
     weights.cispo_weight: _of_cispo,
     weights.topr_weight: _of_topr,
     weights.ratio_variance_weight: _of_ratio_variance,
+    weights.bounded_ratio_variance_weight: _of_bounded_ratio_variance,
 }
 
 

@@ -69,6 +69,17 @@ def ratio_variance(
     return ratio * advantage - multiplier * (ratio - 1) ** 2
 
 
+def bounded_ratio_variance(
+    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, *, multiplier: float
+) -> Tensor:
+    """The same price up to ratio 1, and beyond it a slope in the ratio that is 1/ratio^2 of its."""
+    log_ratio = log_prob - old_log_prob
+    fall = 1 - (-log_ratio).exp()
+    beyond = advantage + (advantage + 2 * multiplier) * fall - 2 * multiplier * log_ratio
+    within = ratio_variance(log_prob, old_log_prob, advantage, multiplier=multiplier)
+    return within.where(log_ratio <= 0, beyond)
+
+
 def kl_estimate(log_prob: Tensor, ref_log_prob: Tensor, estimator: str) -> Tensor:
     """Schulman's k1, k2 or k3, in his letters: r = ref/policy."""
     log_ratio_to_ref = ref_log_prob - log_prob

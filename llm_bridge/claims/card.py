@@ -135,6 +135,7 @@ class Card:
         remarks: what else was learnt, one sentence each.
         against: "update" or "rollouts", the horizontal axis of its curves.
         split: curves that are drawn: "train" or "heldout".
+        drawn: names of the cells whose curves are drawn; all of them by default.
         theory_curve: update and pass rate [S] by label, drawn dashed over the simulation.
     """
 
@@ -156,4 +157,5 @@ class Card:
     remarks: tuple[str, ...] = ()
     against: str = "update"
     split: str = "heldout"
+    drawn: tuple[str, ...] = ()
     theory_curve: Callable[[], Mapping[str, tuple[np.ndarray, np.ndarray]]] | None = None

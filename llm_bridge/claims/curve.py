@@ -181,3 +181,33 @@ def updates_to(split: str, level: float) -> Statistic:
         f"updates to {level:g} {SPLITS[split]}",
         lambda curve: _first_passage(curve.update, curve.split(split), level),
     )
+
+
+def total_fall(split: str) -> Statistic:
+    """Sum of all falls from one evaluation to the next; 0 for a curve that never falls.
+
+    Args:
+        split: "train" or "heldout".
+
+    Returns:
+        The statistic.
+    """
+    return Statistic(
+        f"sum of falls between evaluations, {SPLITS[split]}",
+        lambda curve: float(np.maximum(-np.diff(curve.split(split)), 0.0).sum()),
+    )
+
+
+def ends_below_start(split: str) -> Statistic:
+    """Whether a run ends below its first pass rate; the mean over runs is their share.
+
+    Args:
+        split: "train" or "heldout".
+
+    Returns:
+        The statistic, 0 or 1.
+    """
+    return Statistic(
+        f"share of runs that end below their start, {SPLITS[split]}",
+        lambda curve: float(curve.split(split)[-1] < curve.split(split)[0]),
+    )

@@ -60,6 +60,7 @@ def simulated_effect(
     *,
     summary: str = "mean",
     compare: str = "difference",
+    paired: bool = False,
 ) -> Interval:
     """Effect of one simulated configuration against another.
 
@@ -69,6 +70,7 @@ def simulated_effect(
         statistic: read off every run.
         summary: what stands for all runs, a key of `effect.SUMMARIES`.
         compare: "difference" or "ratio".
+        paired: whether run i of both is resampled together, as both have its uniforms.
 
     Returns:
         The effect with its 95 % interval.
@@ -77,5 +79,5 @@ def simulated_effect(
     if against is not None:
         runs["against"] = simulate_curves(against)
     other = None if against is None else "against"
-    effect = Effect("", statistic, "cell", other, summary, compare)
+    effect = Effect("", statistic, "cell", other, summary, compare, paired=paired)
     return measure(effect, runs, np.random.default_rng(_SEED))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from banditlab.weights import (
+    bounded_ratio_variance_weight,
     cispo_weight,
     clipped_weight,
     dual_clipped_weight,
@@ -24,6 +25,9 @@ WEIGHTS = {
     "cispo_weight": functools.partial(cispo_weight, **WIDTHS),
     "topr_weight": topr_weight,
     "ratio_variance_weight": functools.partial(ratio_variance_weight, multiplier=0.1),
+    "bounded_ratio_variance_weight": functools.partial(
+        bounded_ratio_variance_weight, multiplier=0.1
+    ),
 }
 FUNCTIONS = {function.__name__: function for function in (clipped_weight, cispo_weight)}
 
@@ -81,12 +85,13 @@ def test_an_impossible_dual_clip_is_answered_in_full():
     ],
 )
 def test_an_impossible_multiplier_is_answered_in_full(multiplier, condition):
-    message = (
-        f"ratio_variance_weight: `multiplier` must be {condition}. A negative price would reward"
-        " divergence; 0 switches the penalty off."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        ratio_variance_weight(*np.zeros((3, 1)), multiplier=multiplier)
+    for weight in (ratio_variance_weight, bounded_ratio_variance_weight):
+        message = (
+            f"{weight.__name__}: `multiplier` must be {condition}. A negative price would reward"
+            " divergence; 0 switches the penalty off."
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            weight(*np.zeros((3, 1)), multiplier=multiplier)
 
 
 @pytest.mark.parametrize("other", range(3))

@@ -14,6 +14,7 @@ from banditlab.testing import check_update_rule
 from banditlab.testing.objectives import dual_clipped
 from banditlab.testing.source import name_of
 from banditlab.weights import (
+    bounded_ratio_variance_weight,
     cispo_weight,
     clipped_weight,
     dual_clipped_weight,
@@ -73,6 +74,7 @@ def test_shapes_must_be_equal_for_every_weight():
         functools.partial(cispo_weight, clip_low=0.2, clip_high=0.2),
         topr_weight,
         functools.partial(ratio_variance_weight, multiplier=0.1),
+        functools.partial(bounded_ratio_variance_weight, multiplier=0.1),
     ):
         with pytest.raises(ValueError, match=r"`old_log_prob` must be of the shape of `log_prob`"):
             weight(column, row, column)
@@ -150,6 +152,28 @@ def test_a_multiplier_that_is_no_number_is_refused():
         ratio_variance_weight(np.zeros(1), np.zeros(1), np.ones(1), multiplier="0.1")
 
 
+@given(log_ratio=st.floats(-20, 20), advantage=st.floats(-5, 5), multiplier=st.floats(0.0, 4.0))
+def test_the_bounded_penalty_is_the_penalty_over_the_square_of_a_ratio_above_one(
+    log_ratio, advantage, multiplier
+):
+    arrays = np.array([log_ratio]), np.zeros(1), np.array([advantage])
+    found = bounded_ratio_variance_weight(*arrays, multiplier=multiplier)
+    ratio = max(math.exp(log_ratio), 1.0)
+    expected = ratio_variance_weight(*arrays, multiplier=multiplier) / ratio**2
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_the_bounded_penalty_pulls_back_by_at_most_twice_the_multiplier():
+    """Also where the ratio itself is 1e304; the mutant is the penalty without its bound."""
+    log_ratio = np.linspace(-700.0, 700.0, 1401)
+    arrays = log_ratio, np.zeros_like(log_ratio), np.zeros_like(log_ratio)
+    pull = bounded_ratio_variance_weight(*arrays, multiplier=0.7)
+    assert -1.4 <= pull.min() < -1.39
+    assert 0.0 <= pull.max() < 1.4 / 4.0
+    free = ratio_variance_weight(*(array[600:800] for array in arrays), multiplier=0.7)
+    assert free.min() < -1e30
+
+
 @given(log_ratio=st.floats(-700, 700), advantage=st.floats(-5, 5))
 def test_topr_imitates_good_samples_and_tapers_bad_ones(log_ratio, advantage):
     """Also where the ratio itself would be 1e304: the taper does not overflow."""
@@ -208,6 +232,7 @@ def test_dual_clip_asks_for_the_sign_where_the_clip_is_wider():
         functools.partial(cispo_weight, clip_low=0.5, clip_high=0.28),
         topr_weight,
         functools.partial(ratio_variance_weight, multiplier=0.7),
+        functools.partial(bounded_ratio_variance_weight, multiplier=0.7),
     ],
     ids=name_of,
 )

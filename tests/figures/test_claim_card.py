@@ -96,3 +96,9 @@ def test_many_cells_two_maps_and_infinite_points_find_their_place(tmp_path):
     text = svg(tmp_path, card, found)
     assert "Another map" in text
     assert "cell 11" in text
+
+
+def test_only_the_cells_that_are_asked_for_are_drawn(tmp_path):
+    text = svg(tmp_path, replace(MADE_CARD, effects=(), drawn=("mean",)), results())
+    assert "advantage" in text
+    assert "raw reward" not in text

@@ -96,6 +96,7 @@ MEMORYLESS = {
             "cispo",
             "variance_penalty",
             "variance_penalty_dual",
+            "variance_penalty_bounded",
         ),
         _group_mean,
     ),

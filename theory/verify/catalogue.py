@@ -9,6 +9,7 @@ from theory.verify.claims.adam import ADAM_CLAIMS
 from theory.verify.claims.adam_arms import ADAM_ARMS_CLAIMS
 from theory.verify.claims.adam_drift import ADAM_DRIFT_CLAIMS
 from theory.verify.claims.batch_curves import BATCH_CLAIMS
+from theory.verify.claims.bounded_penalty import BOUNDED_PENALTY_CLAIMS
 from theory.verify.claims.bounds import BOUND_CLAIMS
 from theory.verify.claims.clip_force import CLIP_FORCE_CLAIMS
 from theory.verify.claims.clip_growth import CLIP_GROWTH_CLAIMS
@@ -80,6 +81,7 @@ _TOPICS: tuple[tuple[Claim, ...], ...] = (
     ONE_STEP_CLAIMS,
     PENALTY_OPTIMUM_CLAIMS,
     PENALTY_OVERSHOOT_CLAIMS,
+    BOUNDED_PENALTY_CLAIMS,
     DUAL_ASCENT_CLAIMS,
     PROMPT_BATCH_CLAIMS,
     KERNEL_CLAIMS,

@@ -153,13 +153,19 @@ CARD = Card(
     ),
     simulated=(
         *(twin(cell) for cell in SGD.values()),
-        *(adamw_twin(cell) for cell in ADAMW.values()),
+        *(adamw_twin(cell) for size, cell in ADAMW.items() if size != (1, 256)),
         twin(LARGER),
     ),
     trained=(*SGD.values(), *ADAMW.values(), LARGER),
     effects=(
         *(_over(size, SGD, BEST, "SGD") for size in _SPLITS if size != (32, 8)),
-        *(_over(size, ADAMW, ADAMW_BEST, "AdamW") for size in _ADAMW_SPLITS if size != (32, 8)),
+        *(
+            _over(size, ADAMW, ADAMW_BEST, "AdamW")
+            for size in _ADAMW_SPLITS
+            if size not in ((32, 8), (1, 256))
+        ),
+        # One prompt's gradients are too noisy for a kernel under AdamW: nothing to simulate.
+        _over((1, 256), ADAMW, ADAMW_BEST, "AdamW", worlds=("language_model",)),
         Effect(
             "spread from 128x2 to 8x32, SGD",
             final("heldout"),

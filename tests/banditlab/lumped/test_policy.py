@@ -34,7 +34,7 @@ PAIRS = [
 ]
 
 # Gradients that cancel to rounding become steps of full size where Adam divides by 1e-8.
-AMPLIFIED_BY_ADAM = {"variance_penalty", "variance_penalty_dual"}
+AMPLIFIED_BY_ADAM = {"variance_penalty", "variance_penalty_dual", "variance_penalty_bounded"}
 
 
 @pytest.mark.parametrize(("kernel", "optimizer"), PAIRS)

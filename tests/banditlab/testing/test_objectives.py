@@ -18,6 +18,10 @@ CASES = {
     weights.cispo_weight: (objectives.cispo, {"clip_low": 1.0, "clip_high": 0.28}),
     weights.topr_weight: (objectives.topr, {}),
     weights.ratio_variance_weight: (objectives.ratio_variance, {"multiplier": 0.5}),
+    weights.bounded_ratio_variance_weight: (
+        objectives.bounded_ratio_variance,
+        {"multiplier": 0.5},
+    ),
 }
 
 

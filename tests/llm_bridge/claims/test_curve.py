@@ -7,12 +7,14 @@ import pytest
 
 from llm_bridge.claims.curve import (
     Curve,
+    ends_below_start,
     final,
     gain,
     largest_drop,
     mean_level,
     pass_rate_at,
     rollouts_to,
+    total_fall,
     updates_to,
 )
 
@@ -29,6 +31,8 @@ RISE_AND_FALL = Curve(
         (final("train"), 0.5),
         (gain("train"), 0.3),
         (largest_drop("train"), 0.2),
+        (total_fall("train"), 0.2),
+        (ends_below_start("train"), 0.0),
         (mean_level("train"), (10 * 0.4 + 10 * 0.5 + 20 * 0.45) / 40),
         (pass_rate_at("train", update=15), 0.5),
         (pass_rate_at("train", rollouts=240), 0.45),
@@ -51,3 +55,13 @@ def test_a_curve_that_only_rises_never_drops():
 def test_names_say_split_and_place():
     assert final("heldout").name == "final pass rate, held out"
     assert "240 rollouts" in pass_rate_at("train", rollouts=240).name
+
+
+def test_falls_add_up_and_a_lost_run_ends_below_its_start():
+    lost = Curve(
+        update=np.arange(5),
+        rollouts=np.arange(5),
+        pass_rate={"heldout": np.array([0.3, 0.2, 0.4, 0.1, 0.1])},
+    )
+    assert total_fall("heldout").of_run(lost) == pytest.approx(0.1 + 0.3)
+    assert ends_below_start("heldout").of_run(lost) == 1.0

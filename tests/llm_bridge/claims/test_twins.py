@@ -6,6 +6,7 @@ import pytest
 from banditlab.experiments.experiment import Experiment
 from banditlab.experiments.run import run_experiment
 from llm_bridge.claims.curve import final
+from llm_bridge.claims.effect import Interval
 from llm_bridge.claims.sweep import simulate_curves, simulated_effect
 from llm_bridge.claims.twins import calibration, embedded_problem, trained, twin
 from llm_bridge.forecast.predict import predict_cell
@@ -60,6 +61,8 @@ def test_a_stronger_kernel_learns_faster():
     alone = simulated_effect(tables(2.0), None, final("heldout"))
     values = [final("heldout").of_run(curve) for curve in simulate_curves(tables(2.0))]
     assert alone.value == pytest.approx(np.mean(values), rel=1e-12)
+    same = simulated_effect(tables(2.0), tables(2.0), final("heldout"), paired=True)
+    assert same == Interval(0.0, 0.0, 0.0)
 
 
 def test_a_prompt_that_was_not_calibrated_has_a_remedy():

@@ -32,7 +32,12 @@ EPOCHS_AND_LEVELS = [
     for epochs, level in zip((1, 3, 1, 3, 1, 3), LEVELS * 2, strict=True)
 ]
 CLIPPED = ("clip", "clip_higher", "dual_clip")
-ROUNDED = ("variance_penalty", "variance_penalty_dual", "leave_one_out_k1")
+ROUNDED = (
+    "variance_penalty",
+    "variance_penalty_dual",
+    "variance_penalty_bounded",
+    "leave_one_out_k1",
+)
 # An eps so large that no step grows from rounding.
 WIDE_EPS = {"adam_eps": 0.03, "learning_rate": 0.25}
 
