@@ -150,8 +150,9 @@ CARD = Card(
     where_it_flips="At one learning rate 32 rollouts save updates where a success moves the "
     "log-odds by a nat or more: 1.5 times at 1 nat, 8 times at 10 nats and 29 times at 100, "
     "from a pass rate of .001 and below; from .3 they begin at 3 nats and save 3.3 times at "
-    "most. Below 0.3 nats they save less than a sixth at any pass rate. A rollout teaches the "
-    "less, the more are drawn at once: on the second map groups save no rollouts anywhere.",
+    "most. At 0.3 nats and below they save less than a sixth at any pass rate. A rollout "
+    "teaches the less, the more are drawn at once: on the second map groups save no rollouts "
+    "anywhere.",
     remarks=(
         "The embedded prompt lies at 0.43 nats and .31, deep in the region where rollouts do "
         "not help: after 64 updates 1, 8 and 32 rollouts end within .01 of each other, train "
