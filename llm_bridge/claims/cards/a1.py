@@ -166,7 +166,7 @@ CARD = Card(
             title="Do runs differ?",
             x=Axis("pass_rate", "base pass rate", PASS_RATES),
             y=Axis("step", "learning rate x kernel, nats", STEPS),
-            label="deviation over mean of the rollouts to half the failures",
+            label="SD / mean of rollouts to learn",
             point=variation_at,
             expected=(VARIATION, np.inf),
         ),
@@ -177,7 +177,7 @@ CARD = Card(
                 "share", "kernel with the others / own", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
             ),
             y=Axis("pass_rate", "base pass rate of the prompt", PASS_RATES),
-            label="held-out gain when the prompt is learnt (.99)",
+            label="held-out gain at .99",
             point=gain_at,
             expected=(0.02, np.inf),
         ),
@@ -188,7 +188,7 @@ CARD = Card(
                 "log10_arms", "log10 of the number of arms", (3.0, 6.0, 10.0, 30.0, 100.0), False
             ),
             y=Axis("step", "step size, nats", STEPS),
-            label="deviation over mean of the rollouts to p = 1/2, from .001",
+            label="SD / mean of rollouts to learn",
             point=variation_among_arms,
             expected=(VARIATION, np.inf),
         ),

@@ -164,7 +164,7 @@ def _map(name: str, title: str, point) -> FlipMap:
         title=title,
         x=Axis("pass_rate", "base pass rate", PASS_RATES),
         y=Axis("step", "learning rate x kernel of raw reward, nats", STEPS),
-        label="log2 of the spread of learning times, GRPO / raw",
+        label="log2 of spread, GRPO / raw",
         point=point,
         expected=(float(np.log2(WIDER)), np.inf),
     )

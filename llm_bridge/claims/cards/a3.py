@@ -133,7 +133,7 @@ CARD = Card(
             title="Do 32 rollouts save updates, at one learning rate?",
             x=Axis("pass_rate", "base pass rate", PASS_RATES),
             y=Axis("step", "learning rate x kernel, nats", STEPS),
-            label="log2 of updates with 1 rollout / with 32",
+            label="log2 of updates, 1 / 32 rollouts",
             point=fewer_updates,
             expected=(-np.inf, float(np.log2(FASTER))),
         ),
@@ -142,7 +142,7 @@ CARD = Card(
             title="Do groups save rollouts, at one step a rollout?",
             x=Axis("group_size", "rollouts an update", GROUP_SIZES),
             y=Axis("step", "learning rate x kernel of one rollout, nats", STEPS),
-            label="log2 of rollouts one by one / in groups, from p = .01",
+            label="log2 of rollouts, single / in groups",
             point=fewer_rollouts,
             expected=(-np.inf, float(np.log2(FASTER))),
         ),
@@ -150,8 +150,9 @@ CARD = Card(
     where_it_flips="At one learning rate 32 rollouts save updates where a success moves the "
     "log-odds by a nat or more: 1.5 times at 1 nat, 8 times at 10 nats and 29 times at 100, "
     "from a pass rate of .001 and below; from .3 they begin at 3 nats and save 3.3 times at "
-    "most. Below 0.3 nats they save less than a sixth at any pass rate. A rollout teaches the "
-    "less, the more are drawn at once: on the second map groups save no rollouts anywhere.",
+    "most. At 0.3 nats and below they save less than a sixth at any pass rate. A rollout "
+    "teaches the less, the more are drawn at once: on the second map groups save no rollouts "
+    "anywhere.",
     remarks=(
         "The embedded prompt lies at 0.43 nats and .31, deep in the region where rollouts do "
         "not help: after 64 updates 1, 8 and 32 rollouts end within .01 of each other, train "

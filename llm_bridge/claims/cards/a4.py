@@ -215,7 +215,7 @@ CARD = Card(
             title="Does a negative reward lower the pass rate?",
             x=Axis("pass_rate", "pass rate", PASS_RATES),
             y=Axis("log10_wrong", "log10 of the number of wrong answers", WRONG, is_log=False),
-            label="mean change of the log-odds a rollout, step 1 nat",
+            label="change of log-odds a rollout",
             point=mean_move,
             expected=(-np.inf, 0.0),
         ),
@@ -226,7 +226,7 @@ CARD = Card(
             y=Axis(
                 "log10_answers", "log10 of right answers, and of wrong ones", WRONG, is_log=False
             ),
-            label="signal to noise on all logits, negative over raw",
+            label="signal to noise, negative / raw",
             point=relative_signal,
             expected=(-np.inf, 1.0),
         ),
@@ -240,7 +240,7 @@ CARD = Card(
                 (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0),
                 False,
             ),
-            label="chance that nothing has been learnt",
+            label="chance of no success",
             point=chance_of_nothing,
             expected=(0.5, np.inf),
         ),

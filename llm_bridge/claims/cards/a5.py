@@ -195,7 +195,7 @@ CARD = Card(
             title="Which base models gain from the same training?",
             x=Axis("pass_rate", "base pass rate", PASS_RATES),
             y=Axis("kernel", "shared kernel, nats", KERNELS),
-            label="gain after 120 updates at .01",
+            label="gain after 120 updates",
             point=gain_of_base,
             expected=(MARGIN, np.inf),
         ),
@@ -206,7 +206,7 @@ CARD = Card(
                 "share", "kernel with the others / own", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
             ),
             y=Axis("pass_rate", "base pass rate of the prompt", PASS_RATES),
-            label="held-out gain when the prompt is learnt (.99)",
+            label="held-out gain at .99",
             point=gain_of_share,
             expected=(-FLAT, FLAT),
         ),
