@@ -120,9 +120,9 @@ CARD = Card(
     "itself as signal, already raises the held-out pass rate significantly.",
     source=SOURCE,
     known="D",
-    test="Held-out gain of sampled responses in 120 updates (3,840 rollouts) under SGD, under AdamW, and with all of "
-    "the released code's settings but for a learning rate that our model needs; significant is a "
-    f"gain above {CLEAR_GAIN}, five standard errors of one evaluation.",
+    test="Held-out gain of sampled responses in 120 updates (3,840 rollouts) under SGD, under "
+    "AdamW, and with all of the released code's settings but for a learning rate that our model "
+    f"needs; significant is a gain above {CLEAR_GAIN}, five standard errors of one evaluation.",
     theory_verdict="depends",
     theory_says="The plain reward is an unbiased gradient whatever the baseline, and a shared "
     "kernel carries it to prompts that were never trained on; it gains where rollouts * pass rate "
