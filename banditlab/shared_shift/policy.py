@@ -37,7 +37,7 @@ class SharedShift:
 
     Adam here is the optimizer of a model, not of the shift: its root mean square is a property of
     the model's parameters and lies in the measured kernels; only its change with the size of the
-    weights is followed, beside the mean of the gradient.
+    weights and of the scores is followed, beside the mean of the gradient.
 
     Attributes:
         problem: the prompts.
@@ -86,6 +86,7 @@ class SharedShift:
         self._train_share = (
             np.bincount(in_training, minlength=len(self._levels)) / problem.num_train
         )
+        self._base_rate = float(expit(self._levels) @ self._train_share)
         self.shift = np.zeros(num_runs)
         self._gradient, self._square = np.zeros(num_runs), np.zeros(num_runs)
         self._mean, self._mean_square = np.zeros(num_runs), np.zeros(num_runs)
@@ -179,7 +180,8 @@ class SharedShift:
         pass_rate = self._level_rates()[self._runs, self._level_of[draw.contexts]][..., None]
         self._gradient += (coefficient * (draw.is_correct - pass_rate)).sum(axis=(1, 2))
         # Coefficients are weights over their number, so this adds up to the mean square weight.
-        self._square += (coefficient**2).sum(axis=(1, 2)) * coefficient[0].size
+        square = coefficient**2 * self._score_square(draw.is_correct)
+        self._square += square.sum(axis=(1, 2)) * coefficient[0].size
         draw.pending = coefficient
         self._moving.append(draw)
 
@@ -209,6 +211,13 @@ class SharedShift:
         self._moving = []
         self._gradient[...] = 0.0
         self._square[...] = 0.0
+
+    def _score_square(self, is_correct: np.ndarray) -> np.ndarray:
+        """Mean square of grad log_prob of each response, over that under the base policy."""
+        problem = self.problem
+        growth = np.log(self._level_rates() @ self._train_share / self._base_rate)[:, None, None]
+        exponent = np.where(is_correct, problem.right_score_exponent, problem.wrong_score_exponent)
+        return np.exp(-exponent * growth)
 
     def _level_rates(self) -> np.ndarray:
         """Pass rate of each level of base pass rates, [R, levels]."""

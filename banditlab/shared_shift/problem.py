@@ -29,6 +29,9 @@ class SharedShiftProblem:
             step_size * coefficient, at least 0.
         base_weight_square: of Adam: mean square of the score weights under the base policy, at
             which both kernels, with Adam's root mean square in them, were measured.
+        right_score_exponent: of Adam: the mean square of grad log_prob of a right response falls
+            as the mean pass rate to this power; 0 holds it.
+        wrong_score_exponent: the same of a wrong response; below 0 where it rises.
         heldout_share: by what share of the shift the held-out prompts move: their kernel with the
             prompts trained on over that among these.
     """
@@ -38,6 +41,8 @@ class SharedShiftProblem:
     num_train: int = -1
     own_kernel: float = 0.0
     base_weight_square: float | None = None
+    right_score_exponent: float = 0.0
+    wrong_score_exponent: float = 0.0
     heldout_share: float = 1.0
     has_random_reward: bool = field(default=False, init=False)
 
@@ -84,6 +89,11 @@ class SharedShiftProblem:
                 remedy="It is the mean of weight^2 over rollouts of the base policy",
             )
 
+        for name in ("right_score_exponent", "wrong_score_exponent"):
+            require_finite_number(
+                "SharedShiftProblem", name, getattr(self, name), remedy="0 holds the scores"
+            )
+
     @property
     def num_contexts(self) -> int:
         """Number of prompts, P."""
@@ -100,6 +110,8 @@ def shared_shift(
     exponent: float | None = None,
     own_kernel: float = 0.0,
     base_weight_square: float | None = None,
+    right_score_exponent: float = 0.0,
+    wrong_score_exponent: float = 0.0,
     heldout_share: float = 1.0,
 ) -> SharedShiftProblem:
     """Prompts of a model whose shared kernel was measured, and how it depends on the pass rate.
@@ -115,6 +127,9 @@ def shared_shift(
         exponent: of "power".
         own_kernel: what a step on a response adds to its own log-prob.
         base_weight_square: of Adam: mean square of the score weights under the base policy.
+        right_score_exponent: of Adam: how the mean square of grad log_prob of a right response
+            falls with the mean pass rate.
+        wrong_score_exponent: the same of a wrong response.
         heldout_share: by what share of the shift the held-out prompts move.
 
     Returns:
@@ -133,5 +148,7 @@ def shared_shift(
         num_train=train.size,
         own_kernel=own_kernel,
         base_weight_square=base_weight_square,
+        right_score_exponent=right_score_exponent,
+        wrong_score_exponent=wrong_score_exponent,
         heldout_share=heldout_share,
     )

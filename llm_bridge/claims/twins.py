@@ -186,4 +186,9 @@ def problem_of(known: Calibration, config: TrainConfig) -> dict[str, Any]:
         return _problem_table(known, dict(known.law), known.own_kernel)
     batch = known.batch(config.rule, config.num_prompts, config.group_size)
     table = _problem_table(known, dict(batch.adam_law), batch.adam_own_kernel)
-    return table | {"base_weight_square": batch.weight_square}
+    right, wrong = known.score_exponents()
+    return table | {
+        "base_weight_square": batch.weight_square,
+        "right_score_exponent": right,
+        "wrong_score_exponent": wrong,
+    }

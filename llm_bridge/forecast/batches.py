@@ -58,8 +58,16 @@ class _Moments:
         return np.where(self.reached >= _FEWEST_REACHED, root + _EPS, np.inf)
 
 
-def _advantages(rule: UpdateRule, reward: np.ndarray) -> np.ndarray:
-    """Advantage of each rollout of an update; a memory starts from these very rewards."""
+def update_advantages(rule: UpdateRule, reward: np.ndarray) -> np.ndarray:
+    """Advantage of each rollout of an update; a memory starts from these very rewards.
+
+    Args:
+        rule: the update rule.
+        reward: of each rollout, extra ones included, shape [P, G + extra_rollouts].
+
+    Returns:
+        Of the rollouts that are trained on, shape [P, G].
+    """
     state = initial_state(rule, reward.shape[:1])
     advantage, state = advantage_and_state(rule, reward, state)
     if state is not None:
@@ -67,8 +75,18 @@ def _advantages(rule: UpdateRule, reward: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(advantage[:, : reward.shape[1] - rule.extra_rollouts])
 
 
-def _rows(task: Task, num_prompts: int, num_batches: int, seed: int) -> np.ndarray:
-    """Prompts of each update, [N, P], each order of all prompts used up before the next."""
+def batch_rows(task: Task, num_prompts: int, num_batches: int, seed: int) -> np.ndarray:
+    """Prompts of each update, each order of all prompts used up before the next.
+
+    Args:
+        task: the questions.
+        num_prompts: P.
+        num_batches: N.
+        seed: of the orders.
+
+    Returns:
+        Rows of the task, shape [N, P].
+    """
     rng = np.random.default_rng(seed)
     per_order = len(task) // num_prompts
     num_orders = -(-num_batches // per_order)
@@ -121,9 +139,9 @@ def measure_batches(
     )
     model, moments = sampler.policy.model, _Moments()
     squares, silent = [], []
-    for rows in _rows(train, num_prompts, num_batches, seed):
+    for rows in batch_rows(train, num_prompts, num_batches, seed):
         rollout, reward = sampler.draw(train, rows, group_size + rule.extra_rollouts)
-        advantage = _advantages(rule, reward)
+        advantage = update_advantages(rule, reward)
         zero = np.zeros_like(advantage)
         # The weight of a fresh rollout: for some rules it is not the advantage.
         weight = score_weight(

@@ -18,13 +18,14 @@ from llm_bridge.config import TrainConfig
 from llm_bridge.forecast.batches import mean_own_kernel, measure_batches
 from llm_bridge.forecast.calibration import CALIBRATION_FILE, BatchStatistics, Calibration
 from llm_bridge.forecast.calibration_files import calibration_folder, read_calibrations
+from llm_bridge.forecast.inner_limits import largest_batch, limit_sizes, measure_inner_limits
 from llm_bridge.forecast.law_fit import fit_law
 from llm_bridge.forecast.measure import (
     NUM_BLOCKS,
     Sampler,
     require_memory,
 )
-from llm_bridge.forecast.probe import Place, probe
+from llm_bridge.forecast.probe import Place, num_score_responses, probe
 from llm_bridge.forecast.responses import measure_responses
 from llm_bridge.forecast.study import Study
 from llm_bridge.graders import AnyGrader
@@ -36,6 +37,7 @@ _OWN_RESPONSES = 64
 _RESPONSE_PROMPTS, _RESPONSE_SAMPLES = 8, 64
 _BATCH_ROLLOUTS = 4096
 _FEWEST_BATCHES, _MOST_BATCHES = 16, 512
+_LIMIT_BATCHES = 16
 
 
 def num_batches(num_prompts: int, group_size: int, num_rollouts: int = _BATCH_ROLLOUTS) -> int:
@@ -67,8 +69,10 @@ def planned_rollouts(study: Study, num_responses: int, num_steps: int) -> int:
     for row in study.rows():
         shapes = {(c.rule, c.num_prompts, c.group_size) for c in study.of_row(row)}
         updates = sum(p * g * num_batches(p, g) for _, p, g in shapes)
+        limits = sum(p * g * _LIMIT_BATCHES for p, g in limit_sizes(study.of_row(row)))
         num_kinds = 2 if row is None else 1
-        total += num_kinds * (num_steps + 1) * num_responses + updates
+        at_a_place = num_kinds * num_responses + num_score_responses(num_responses)
+        total += (num_steps + 1) * at_a_place + updates + limits
     return total
 
 
@@ -149,7 +153,8 @@ def _calibrate(
     policy = load_run_policy(config)
     # The blocks of every place, and single responses in double precision with their squares.
     num_blocks = 2 * NUM_BLOCKS * (sizes["probe_steps"] + 1)
-    require_memory(policy, num_blocks + 5 * max(_OWN_RESPONSES, _RESPONSE_SAMPLES))
+    num_single = max(5 * _OWN_RESPONSES, 5 * _RESPONSE_SAMPLES, largest_batch(study.of_row(row)))
+    require_memory(policy, num_blocks + num_single)
     train = load_task(config.dataset, tokenizer=policy.tokenizer, **task_options(config))
     target = load_eval_task(config, policy.tokenizer) if row is None else None
     require(
@@ -185,6 +190,9 @@ def _calibrate(
         num_samples=_RESPONSE_SAMPLES,
         seed=seed,
     )
+    inner_limits = measure_inner_limits(
+        sampler, train, study.of_row(row), num_batches=_LIMIT_BATCHES, seed=seed
+    )
     base = places[0]
     return Calibration(
         settings={**study.model_settings(), "row": row, **sizes, "seed": seed},
@@ -199,6 +207,7 @@ def _calibrate(
         own_kernel=own_kernel,
         batches=batches,
         responses=responses,
+        inner_limits=inner_limits,
         cost={"rollouts": sampler.num_rollouts, "seconds": time.perf_counter() - start},
     )
 

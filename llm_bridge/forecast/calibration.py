@@ -16,6 +16,7 @@ from banditlab.records import read_json, write_json
 from banditlab.shared_shift.law import KernelLaw
 from banditlab.validation import require, requirement_error
 from llm_bridge.base_statistics import smoothed_pass_rates
+from llm_bridge.forecast.law_fit import fit_score_exponent
 
 CALIBRATION_FILE = "calibration.json"
 
@@ -33,6 +34,9 @@ class KernelPoint:
             them.
         entropy: mean of -log_prob of a response, nats, over the prompts trained on.
         mean_length: tokens of a response.
+        right_score_square: mean squared norm of grad log_prob of a right response of the prompts
+            trained on; None where there is none.
+        wrong_score_square: the same of a wrong one.
     """
 
     train_pass_rate: float
@@ -42,6 +46,8 @@ class KernelPoint:
     cosine: float | None
     entropy: float
     mean_length: float
+    right_score_square: float | None = None
+    wrong_score_square: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,34 @@ class BatchStatistics:
 
 
 @dataclass(frozen=True)
+class InnerLimit:
+    """Where the inner epochs of a configuration run away under SGD, on updates of the base model.
+
+    Attributes:
+        rule: name of the rule.
+        num_prompts: prompts of an update.
+        group_size: rollouts of a prompt.
+        inner_epochs: steps on them.
+        rates: the least learning rate at which each update runs away; None where none does.
+    """
+
+    rule: str
+    num_prompts: int
+    group_size: int
+    inner_epochs: int
+    rates: list[float | None]
+
+    def share(self, learning_rate: float) -> float:
+        """Share of the updates that run away at a learning rate."""
+        return float(np.mean([rate is not None and rate <= learning_rate for rate in self.rates]))
+
+    def rate_of_share(self, share: float) -> float | None:
+        """Learning rate from which more than a share of the updates run away, if there is one."""
+        ascending = sorted(self.rates, key=lambda rate: np.inf if rate is None else rate)
+        return ascending[min(int(share * len(ascending)), len(ascending) - 1)]
+
+
+@dataclass(frozen=True)
 class Calibration:
     """All that is known of a base model before any training.
 
@@ -92,6 +126,7 @@ class Calibration:
         own_kernel: mean squared norm of grad log_prob of a response.
         batches: statistics of updates, by rule and size.
         responses: the classes of responses and the kernel between them.
+        inner_limits: where inner epochs run away, by rule, size and number of epochs.
         cost: rollouts drawn, and seconds.
     """
 
@@ -107,6 +142,7 @@ class Calibration:
     own_kernel: float
     batches: list[BatchStatistics]
     responses: dict[str, Any] = field(default_factory=dict)
+    inner_limits: list[InnerLimit] = field(default_factory=list)
     cost: dict[str, float] = field(default_factory=dict)
 
     def train_pass_rates(self) -> np.ndarray:
@@ -128,6 +164,18 @@ class Calibration:
     def kernel_law(self) -> KernelLaw:
         """The law of the shared kernel under SGD."""
         return KernelLaw(**self.law)
+
+    def score_exponents(self) -> tuple[float, float]:
+        """How the squared scores of right and of wrong responses fall with the pass rate.
+
+        Returns:
+            Both exponents; 0 where they were not measured.
+        """
+        rates = np.array([point.train_pass_rate for point in self.points])
+        return (
+            fit_score_exponent(rates, [point.right_score_square for point in self.points]),
+            fit_score_exponent(rates, [point.wrong_score_square for point in self.points]),
+        )
 
     def entropy_at(self, pass_rate: float) -> float | None:
         """Entropy of a response at a mean pass rate, on the line through the probe's points.
@@ -171,6 +219,27 @@ class Calibration:
             "Calibrate with the study that is to be predicted: banditlab calibrate --study FILE",
         )
 
+    def inner_limit(
+        self, rule: str, num_prompts: int, group_size: int, inner_epochs: int
+    ) -> InnerLimit | None:
+        """Where the inner epochs of one configuration run away.
+
+        Args:
+            rule: name of the rule.
+            num_prompts: prompts of an update.
+            group_size: rollouts of a prompt.
+            inner_epochs: steps on them.
+
+        Returns:
+            The limit; None where it was not measured.
+        """
+        wanted = (rule, num_prompts, group_size, inner_epochs)
+        for limit in self.inner_limits:
+            key = (limit.rule, limit.num_prompts, limit.group_size, limit.inner_epochs)
+            if key == wanted:
+                return limit
+        return None
+
     def save(self, folder: Path) -> None:
         """Write calibration.json.
 
@@ -208,6 +277,7 @@ class Calibration:
         )
         found["points"] = [KernelPoint(**point) for point in found["points"]]
         found["batches"] = [BatchStatistics(**batch) for batch in found["batches"]]
+        found["inner_limits"] = [InnerLimit(**limit) for limit in found.get("inner_limits", [])]
         return cls(**found)
 
 

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from llm_bridge.forecast.calibration import Calibration
 from llm_bridge.forecast.forecast import Plan
-from llm_bridge.forecast.limits import runaway_learning_rate
+from llm_bridge.forecast.limits import runaway_warning
 from llm_bridge.forecast.predict import Forecast
 from llm_bridge.forecast.ranking import ranking
 from llm_bridge.forecast.scoreboard import CellScore, PairScore, evaluated_band
@@ -65,10 +65,7 @@ def forecast_table(forecasts: Sequence[Forecast], plans: Sequence[Plan]) -> str:
 def _warning(forecast: Forecast, calibration: Calibration) -> str:
     if forecast.reason is not None:
         return "the simulation blew up"
-    limit = runaway_learning_rate(calibration, forecast.cell)
-    if limit is None or forecast.cell.learning_rate < limit:
-        return ""
-    return f"ratios run away from {limit:.3g} on"
+    return runaway_warning(calibration, forecast.cell)
 
 
 def ranking_table(forecasts: Sequence[Forecast]) -> str:

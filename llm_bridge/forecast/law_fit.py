@@ -4,6 +4,7 @@ Shapes: n points.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from banditlab.shared_shift.law import KernelLaw
 from banditlab.validation import require, require_equal_shapes
 
 _MOST_MISFIT = 2.0
+_FEWEST_SCORES = 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,29 @@ def _weighted_line(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> tuple[flo
         np.stack([1.0 / error, x / error], axis=1), y / error, rcond=None
     )
     return float(intercept), float(slope), float(residuals[0]) if residuals.size else 0.0
+
+
+def fit_score_exponent(pass_rate: np.ndarray, score_square: Sequence[float | None]) -> float:
+    """How the mean squared score falls with the pass rate: the exponent of a power law.
+
+    Args:
+        pass_rate: mean pass rate over the prompts trained on, shape [n].
+        score_square: mean squared norm of grad log_prob at each; None where it was not measured.
+
+    Returns:
+        The exponent by least squares in the logarithms, above 0 where scores fall; 0 with fewer
+        than three points.
+
+    Examples:
+        >>> fit_score_exponent(np.array([0.2, 0.4, 0.8]), [400.0, 200.0, 100.0]).__round__(6)
+        1.0
+    """
+    known = [place for place, square in enumerate(score_square) if square]
+    if len(known) < _FEWEST_SCORES:
+        return 0.0
+    square = np.log([score_square[place] for place in known])
+    slope, _ = np.polyfit(np.log(pass_rate[known]), square, 1)
+    return -float(slope)
 
 
 def fit_law(pass_rate: np.ndarray, kernel: np.ndarray, kernel_se: np.ndarray) -> FittedLaw:

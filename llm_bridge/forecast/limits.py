@@ -1,4 +1,4 @@
-"""Up to which learning rate the inner epochs of a cell hold, as theory says from the base model."""
+"""Up to which learning rate the inner epochs of a cell hold, as the base model says."""
 
 import numpy as np
 
@@ -60,3 +60,27 @@ def runaway_learning_rate(calibration: Calibration, cell: StudyCell) -> float | 
         inner_epochs=cell.inner_epochs,
         largest_advantage=advantage,
     )
+
+
+def runaway_warning(calibration: Calibration, cell: StudyCell) -> str:
+    """What to fear of a cell's inner epochs at its learning rate.
+
+    Args:
+        calibration: numbers of the base model.
+        cell: the configuration.
+
+    Returns:
+        The share of measured updates that run away there, and from which rate on the first does;
+        where none was measured, the rate of a lone response if the cell's is above it; else "".
+    """
+    limit = calibration.inner_limit(cell.rule, cell.num_prompts, cell.group_size, cell.inner_epochs)
+    if limit is not None and cell.optimizer == "sgd":
+        share = limit.share(cell.learning_rate)
+        if share == 0.0:
+            return ""
+        first = limit.rate_of_share(0.0)
+        return f"ratios run away in {share:.0%} of updates, from {first:.3g} on"
+    alone = runaway_learning_rate(calibration, cell)
+    if alone is None or cell.learning_rate < alone:
+        return ""
+    return f"ratios run away from {alone:.3g} on"

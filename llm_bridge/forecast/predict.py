@@ -98,13 +98,14 @@ def cell_problem(
     """
     law = calibration.kernel_law()
     base_kernel = calibration.points[0].kernel
-    own_kernel, weight_square = calibration.own_kernel, None
+    own_kernel, weight_square, exponents = calibration.own_kernel, None, (0.0, 0.0)
     if cell.optimizer == "adamw":
         batch = calibration.batch(cell.rule, cell.num_prompts, cell.group_size)
         law, base_kernel = KernelLaw(**batch.adam_law), batch.adam_kernels[0]
         own_kernel, weight_square = batch.adam_own_kernel, batch.weight_square
+        exponents = calibration.score_exponents()
     if predictor == "constant":
-        law = KernelLaw(base_kernel)
+        law, exponents = KernelLaw(base_kernel), (0.0, 0.0)
     train = calibration.train_pass_rates()
     rates = [train, calibration.target_pass_rates()] if calibration.is_heldout else [train]
     return SharedShiftProblem(
@@ -113,6 +114,8 @@ def cell_problem(
         num_train=len(train),
         own_kernel=own_kernel,
         base_weight_square=weight_square,
+        right_score_exponent=exponents[0],
+        wrong_score_exponent=exponents[1],
     )
 
 

@@ -10,7 +10,7 @@ Shapes: D parameters.
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,11 @@ from banditlab.validation import require
 from llm_bridge.base_statistics import own_kernel_from_blocks, shared_kernel_from_blocks
 from llm_bridge.forecast.calibration import KernelPoint
 from llm_bridge.forecast.measure import Blocks, Sampler, measure_blocks
+from llm_bridge.scores import score_gradients
 from llm_bridge.tasks import Task
+
+_SCORES_SHARE = 32
+_SCORES_STREAM = 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,37 @@ def _restored(model: Any) -> Any:
                 value.copy_(saved)
 
 
+def num_score_responses(num_responses: int) -> int:
+    """Responses whose own gradients are taken at each place; they are the dear ones.
+
+    Args:
+        num_responses: responses of a measurement of the kernel.
+
+    Returns:
+        Their number.
+    """
+    return max(1, num_responses // _SCORES_SHARE)
+
+
+def _score_squares(
+    sampler: Sampler, train: Task, num_responses: int
+) -> tuple[float | None, float | None]:
+    """Mean squared norm of grad log_prob of right and of wrong responses."""
+    # Of its own, so that what is measured besides does not depend on it.
+    seed = sampler.generator.initial_seed() + _SCORES_STREAM
+    generator = torch.Generator(sampler.generator.device).manual_seed(seed)
+    apart = replace(sampler, generator=generator, num_rollouts=0)
+    num_scores = num_score_responses(num_responses)
+    num_prompts = min(len(train), num_scores)
+    rollout, reward = apart.draw(train, np.arange(num_prompts), -(-num_scores // num_prompts))
+    sampler.num_rollouts += apart.num_rollouts
+    square = (score_gradients(sampler.policy.model, rollout).double() ** 2).sum(dim=1).cpu().numpy()
+    is_right = reward.flatten() > 0.0
+    return tuple(
+        float(square[chosen].mean()) if chosen.any() else None for chosen in (is_right, ~is_right)
+    )
+
+
 def _measure(sampler: Sampler, train: Task, target: Task | None, num_responses: int) -> Place:
     train_blocks = measure_blocks(sampler, train, num_responses)
     target_blocks = train_blocks
@@ -76,6 +111,7 @@ def _measure(sampler: Sampler, train: Task, target: Task | None, num_responses: 
         f"{train_blocks.num_samples * len(train)}, with a kernel of {kernel:.3g} +- {error:.3g}",
         "Raise --responses, or measure on more prompts",
     )
+    right, wrong = _score_squares(sampler, train, num_responses)
     point = KernelPoint(
         train_pass_rate=train_blocks.pass_rate,
         target_pass_rate=target_blocks.pass_rate,
@@ -84,6 +120,8 @@ def _measure(sampler: Sampler, train: Task, target: Task | None, num_responses: 
         cosine=cosine,
         entropy=train_blocks.entropy,
         mean_length=train_blocks.mean_length,
+        right_score_square=right,
+        wrong_score_square=wrong,
     )
     return Place(train_blocks, target_blocks, point)
 

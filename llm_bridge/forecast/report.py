@@ -13,6 +13,7 @@ from tabulate import tabulate
 from banditlab.files import write_atomically
 from banditlab.rules import get_rule
 from llm_bridge.forecast.calibration import Calibration
+from llm_bridge.forecast.inner_rounds import RUNAWAY_GROWTH
 from llm_bridge.forecast.predict import cell_problem, cell_settings
 from llm_bridge.forecast.study import Study, StudyCell
 from llm_bridge.pass_at_k import estimate_pass_at_k
@@ -54,6 +55,8 @@ def report(calibration: Calibration) -> str:
         "Updates of each configuration on the base model:",
         _batches(calibration),
     ]
+    if calibration.inner_limits:
+        parts += ["", _inner_limits(calibration)]
     if calibration.responses:
         parts += ["", _responses(calibration.responses)]
     return "\n".join(parts)
@@ -94,10 +97,13 @@ def _points(calibration: Calibration) -> str:
             "-" if point.cosine is None else f"{point.cosine:.2f}",
             point.entropy,
             point.mean_length,
+            point.right_score_square,
+            point.wrong_score_square,
         )
         for place, point in enumerate(calibration.points)
     ]
     headers = ("step", "train", "target", "kernel", "cosine", "entropy, nats", "tokens")
+    headers += ("|score|^2 right", "wrong")
     return tabulate(rows, headers=headers, floatfmt=".3f", disable_numparse=False)
 
 
@@ -142,6 +148,23 @@ def _batches(calibration: Calibration) -> str:
     return tabulate(rows, headers=headers, floatfmt=".4g")
 
 
+def _inner_limits(calibration: Calibration) -> str:
+    rows = [
+        (
+            f"{limit.rule} {limit.num_prompts}x{limit.group_size}, {limit.inner_epochs} epochs",
+            *(limit.rate_of_share(share) for share in (0.0, 0.25, 0.5)),
+        )
+        for limit in calibration.inner_limits
+    ]
+    headers = ("configuration", "first update", "over a quarter", "over half")
+    text = tabulate(rows, headers=headers, floatfmt=".3g", missingval="never")
+    count = len(calibration.inner_limits[0].rates)
+    return (
+        f"Learning rates from which inner epochs of SGD run away, on {count} updates of the base "
+        f"model (a later step more than {RUNAWAY_GROWTH:g} times as long as the first):\n{text}"
+    )
+
+
 def _responses(found: dict[str, Any]) -> str:
     rows = [(name.replace("_", " "), value) for name, value in found["classes"].items()]
     text = (
@@ -182,6 +205,8 @@ def experiment_toml(calibration: Calibration, cell: StudyCell) -> str:
     ]
     if problem.base_weight_square is not None:
         lines.append(f"base_weight_square = {problem.base_weight_square!r}")
+        lines.append(f"right_score_exponent = {problem.right_score_exponent!r}")
+        lines.append(f"wrong_score_exponent = {problem.wrong_score_exponent!r}")
     lines.append(f"train_pass_rates = {_toml(problem.pass_rate[: problem.num_train].tolist())}")
     if heldout.size:
         lines.append(f"heldout_pass_rates = {_toml(heldout.tolist())}")

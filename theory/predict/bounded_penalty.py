@@ -21,8 +21,8 @@ _MULTIPLIER_REMEDY = "Without a penalty nothing pulls back"
 def predicted_largest_weight(advantage: ArrayLike, multiplier: float) -> np.ndarray:
     """Largest size of the bounded weight at any ratio: max(|A|, 2 multiplier).
 
-    An inner epoch thus moves the parameters by no more than one of REINFORCE on advantages of that
-    size, whatever the ratios have become.
+    No sample thus pulls more than REINFORCE lets it for an advantage of that size, whatever its
+    ratio has become.
 
     Assumes:
         Nothing; elementwise.

@@ -112,7 +112,7 @@ def _effects():
     first, *others = (f"batch-{base}" for base in BASES)
     for split in ("heldout", "train"):
         yield Effect(
-            f"{split} gain of 32 x 1, largest - smallest",
+            f"{split.replace('heldout', 'held-out')} gain of 32 x 1, largest - smallest",
             gain(split),
             first,
             others=tuple(others),
@@ -211,5 +211,27 @@ CARD = Card(
             expected=(-FLAT, FLAT),
         ),
     ),
-    where_it_flips="",
+    where_it_flips="With this training a base model gains .05 where kernel and pass rate are "
+    "both large enough: from .1 on at a kernel of 5 to 10 (.3 to .5 only at 1), from .03 at 20 "
+    "to 50, from .01 at 100, and nowhere below .001. A prompt learns without the others where "
+    "it shares .003 or less of its kernel, for prompts of .01 and more .01; from .1 on others "
+    "always gain. In the language model one base of four lets others gain, and three let them "
+    "lose.",
+    remarks=(
+        "Held-out gains of the language model: .42 for the shipped base, .12 after 3,000 steps, "
+        ".04 for the narrow one and .005 for the clean corpus, whose base pass rate (.24) is "
+        "twice that of the second. Neither pass rate nor kernel ranks them. The squared signal "
+        "over the noise of one update does, measured before training by the calibration: .215, "
+        ".038, .019, .013.",
+        "One prompt alone: every base learns it (.84 to .97), and with three of four the others "
+        "lose .05 to .08, about half of the little that the narrow and the brief one had. "
+        "This is not the prompt's difficulty (.04 to .05 there): the shipped base gains .056 "
+        "from a prompt of .017 (A1).",
+        "The simulation has the shipped base right (.70 against .73) and the brief and the "
+        "narrow one far too high (.63 and .66 against .24 and .13): it moves along the mean "
+        "gradient and knows nothing of the noise that a weak signal drowns in. Their kernels, "
+        "from 3,072 responses, are known to 13 to 41 % only.",
+        "On the clean base the prompts trained on gain .05 and the held-out ones nothing: what "
+        "little is learnt there is learnt of single prompts.",
+    ),
 )

@@ -149,6 +149,23 @@ CARD = Card(
             _SAVED,
         ),
     ),
-    where_it_flips="",
+    where_it_flips="Exact for a rare response (P26): at multiplier 0.5 the penalty saves a "
+    "quarter of the clip's rollouts or more where a round's epochs carry a ratio well beyond 1.2: "
+    "from 8 epochs on at rate 0.01, from 4 at 0.03, from 2 at 0.06, up to rate 0.1. There it "
+    "saves .26 to .63, over most of that region the claimed half. With fewer epochs it needs up "
+    "to .11 more, with one exactly as many, and from rate 0.2 on its overshoot costs up to all. "
+    "The saving falls from .55 for responses of 1e-6 to .30 at a pass rate of .3, and is the same "
+    "among 1e3 and among 1e100 arms.",
+    remarks=(
+        "The tested configuration lies on the other side: for 4 epochs at rate 0.01 the closed "
+        "form says .07 more rollouts, and .03 to .08 more were found.",
+        "Where the map promised a saving, the language model shows it: 8 epochs, rate 0.03, "
+        "multiplier 0.1 reach .7 with .34 fewer rollouts than the clip of 0.2. A clip of widths "
+        "0.6 and 2 saves .39.",
+        "At its own best rate the clip runs at 0.1, where the penalty is lost; at its best, 0.03, "
+        "the penalty needs .44 more rollouts to .6 and .81 more to .7.",
+        "A level is reached when it is first met: runs that are lost later count as having "
+        "reached it.",
+    ),
     drawn=tuple(cell.name for cell in _CELLS[: -len(long_cells())]),
 )

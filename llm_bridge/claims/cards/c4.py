@@ -1,9 +1,9 @@
 """C4: gains are largest on small models and sparse rewards; curves are smoother, none collapses."""
 
 import math
+from itertools import product
 
 import numpy as np
-from scipy.special import expit, logit
 
 from llm_bridge.claims.card import Card, FlipMap, SimulatedCell, TheoryLink, TrainedCell
 from llm_bridge.claims.cards.inner_epoch_maps import (
@@ -17,12 +17,16 @@ from llm_bridge.claims.cards.inner_epoch_maps import (
 from llm_bridge.claims.cards.inner_epoch_rules import LABELS, SOURCE, relative_lead, rule_cell
 from llm_bridge.claims.curve import ends_below_start, final, largest_drop, total_fall
 from llm_bridge.claims.effect import Effect
-from llm_bridge.claims.twins import calibration, embedded_problem, trained, twin
+from llm_bridge.claims.twins import CALIBRATIONS, problem_of, trained, twin
+from llm_bridge.config import TrainConfig
+from llm_bridge.forecast.calibration import Calibration
 
-_SPARSE = "sparse"
 _RULES, _RATES = ("clip", "variance_penalty"), (0.01, 0.03)
+_BOUNDED = "variance_penalty_bounded"
+_LONG = "0.03, 60 updates"
+_LONG_CELLS = {rule: f"{rule}-0.03-long" for rule in (*_RULES, _BOUNDED)}
 _BASE_MODELS = ("brief", "narrow")
-_SPARSE_SHIFT = -1.5
+_SLOW = 0.003
 _BELOW, _NONE = (-math.inf, 0.0), (0.0, 0.1)
 
 
@@ -32,18 +36,12 @@ def _on_base_model(rule: str, rate: float, base_model: str) -> TrainedCell:
     return trained(f"{rule}-{rate:g}-{base_model}", label, base_model=base_model, **settings)
 
 
-def _sparse_twin(rule: str, rate: float) -> SimulatedCell:
-    """The calibrated model with all log-odds 1.5 nats lower: a mean pass rate of .11, not .32."""
-    known, cell = calibration(), rule_cell(rule, rate)
-    lower = {
-        f"{split}_pass_rates": expit(logit(rates) + _SPARSE_SHIFT).tolist()
-        for split, rates in (
-            ("train", known.train_pass_rates()),
-            ("heldout", known.target_pass_rates()),
-        )
-    }
-    simulated = twin(cell, problem=embedded_problem(**lower))
-    return SimulatedCell(f"{cell.name}-{_SPARSE}", f"{cell.label}, {_SPARSE}", simulated.experiment)
+def _twin(cell: TrainedCell) -> SimulatedCell:
+    """The simulation of a cell, from the calibration of its own base model."""
+    if cell.base_model == "embedded":
+        return twin(cell)
+    known = Calibration.load(CALIBRATIONS / f"{cell.base_model}-all-prompts")
+    return twin(cell, problem=problem_of(known, TrainConfig(**cell.settings)))
 
 
 def further_lead(summaries: np.ndarray) -> np.ndarray:
@@ -60,69 +58,82 @@ def further_lead(summaries: np.ndarray) -> np.ndarray:
 
 
 def _where_gains_are_largest():
-    """The lead where rewards are sparse, and how much larger it is there.
-
-    At rate 0.03 the penalty loses runs of the embedded model: what its lead is held against is then
-    no number of a working rule, and does not decide.
-    """
-    for rate in _RATES:
+    """The lead where rewards are sparse, and how much larger it is there."""
+    for name, rate in product(_BASE_MODELS, (_SLOW, _RATES[0])):
         clip, penalty = (f"{rule}-{rate:g}" for rule in _RULES)
-        places = [(_SPARSE, ("simulation",))]
-        places += [(name, ("language_model",)) for name in _BASE_MODELS]
-        for name, worlds in places:
-            there, there_clip = f"{penalty}-{name}", f"{clip}-{name}"
-            how = {"worlds": worlds, "paired": True}
-            yield Effect(
-                f"lead on {name}, rate {rate:g}",
-                final("heldout"),
-                there,
-                there_clip,
-                combine=relative_lead,
-                **how,
-            )
+        there, there_clip = f"{penalty}-{name}", f"{clip}-{name}"
+        yield Effect(
+            f"lead on {name}, rate {rate:g}",
+            final("heldout"),
+            there,
+            there_clip,
+            combine=relative_lead,
+            paired=True,
+        )
+        if rate in _RATES:
             yield Effect(
                 f"lead on {name} over lead on embedded, {rate:g}",
                 final("heldout"),
                 there,
                 others=(there_clip, penalty, clip),
                 combine=further_lead,
-                decides=name == _SPARSE or rate == _RATES[0],
-                **how,
+                paired=True,
             )
 
 
 def _smooth_and_whole():
     """Falls and lost runs: of the language model alone, since the simulation has no way to fall."""
     only = {"worlds": ("language_model",)}
-    for rate in _RATES:
-        clip, penalty = (f"{rule}-{rate:g}" for rule in _RULES)
-        for statistic, words in ((total_fall, "sum of falls"), (largest_drop, "largest drop")):
+    for name in _BASE_MODELS:
+        for rule in (*_RULES, _BOUNDED):
             yield Effect(
-                f"{words}, penalty less clip, {rate:g}",
-                statistic("heldout"),
-                penalty,
-                clip,
-                paired=True,
-                expected=_BELOW,
-                decides=statistic is total_fall and rate == _RATES[0],
+                f"share of runs lost, {LABELS[rule]}, 0.01, {name}",
+                ends_below_start("heldout"),
+                f"{rule}-{_RATES[0]:g}-{name}",
+                expected=_NONE,
+                decides=rule == "variance_penalty",
                 **only,
             )
-        cells = [("clip", clip), ("penalty", penalty)]
-        cells += [(f"penalty, {name}", f"{penalty}-{name}") for name in _BASE_MODELS]
-        cells += [("bounded penalty", BOUNDED.name)] if rate == _RATES[1] else []
-        for words, cell in cells:
+    slow = {rule: f"{rule}-{_RATES[0]:g}" for rule in _RULES}
+    for where, cells in ((f"{_RATES[0]:g}", slow), (_LONG, _LONG_CELLS)):
+        for statistic, words in ((total_fall, "sum of falls"), (largest_drop, "largest drop")):
             yield Effect(
-                f"share of runs lost, {words}, {rate:g}",
+                f"{words}, penalty less clip, {where}",
+                statistic("heldout"),
+                cells["variance_penalty"],
+                cells["clip"],
+                paired=True,
+                expected=_BELOW,
+                decides=statistic is total_fall,
+                **only,
+            )
+        for rule, cell in cells.items():
+            yield Effect(
+                f"share of runs lost, {LABELS[rule]}, {where}",
                 ends_below_start("heldout"),
                 cell,
                 expected=_NONE,
-                decides=words == "penalty",
+                decides=rule == "variance_penalty",
                 **only,
             )
 
 
-BOUNDED = rule_cell("variance_penalty_bounded", _RATES[1])
+def _long_cell(rule: str) -> TrainedCell:
+    rate, settings = _RATES[1], {"num_updates": 60, "eval_every": 10}
+    full = {**rule_cell(rule, rate).settings, **settings, "checkpoint_every": 60}
+    return trained(_LONG_CELLS[rule], f"{LABELS[rule]}, {_LONG}", **full)
+
+
 _EMBEDDED = tuple(rule_cell(rule, rate) for rate in _RATES for rule in _RULES)
+_CELLS = (
+    *_EMBEDDED,
+    *(_long_cell(rule) for rule in _LONG_CELLS),
+    *(
+        _on_base_model(rule, rate, name)
+        for name, rate, rule in product(_BASE_MODELS, (_SLOW, _RATES[0]), _RULES)
+    ),
+    *(_on_base_model(_BOUNDED, _RATES[0], name) for name in _BASE_MODELS),
+)
 
 CARD = Card(
     id="C4",
@@ -132,10 +143,10 @@ CARD = Card(
     source=SOURCE,
     known="D",
     test="Penalty over clip as in C1, on the embedded model (pass rate .32), on one of the same "
-    "size that was pre-trained briefly (brief, .12) and on one of half the width (narrow, .09); in "
-    "simulation on the embedded model with all log-odds 1.5 nats lower (.11). Smoother: the sum of "
-    "all falls from one evaluation to the next is smaller. No collapse: at most one run in ten "
-    "ends below its start, at learning rate 0.01 and at 0.03.",
+    "size that was pre-trained briefly (brief, .12) and on one of half the width (narrow, .09). "
+    "Smoother: the sum of all falls from one evaluation to the next is smaller. No collapse: at "
+    "most one run in ten ends below its start, in 24 updates at learning rate 0.01 and in 60 at "
+    "0.03.",
     theory_verdict="does not follow",
     theory_says="Half of it: a ratio cannot exceed 1/p, so the clip costs most where right "
     "responses are rare, and only there can the penalty lead. But the clip never throws a lone "
@@ -149,20 +160,8 @@ CARD = Card(
         TheoryLink("P37-threshold", "The multiplier below which arms die."),
         TheoryLink("P39-factor", "Where dual ascent is stable."),
     ),
-    simulated=(
-        *(twin(cell) for cell in (*_EMBEDDED, BOUNDED)),
-        *(_sparse_twin(rule, rate) for rate in _RATES for rule in _RULES),
-    ),
-    trained=(
-        *_EMBEDDED,
-        BOUNDED,
-        *(
-            _on_base_model(rule, rate, name)
-            for name in _BASE_MODELS
-            for rate in _RATES
-            for rule in _RULES
-        ),
-    ),
+    simulated=tuple(_twin(cell) for cell in _CELLS),
+    trained=_CELLS,
     effects=(*_where_gains_are_largest(), *_smooth_and_whole()),
     maps=(
         FlipMap(

@@ -113,9 +113,17 @@ def test_a_response_moves_itself_more_by_its_own_kernel():
     assert own.shift == plain.shift
 
 
-def test_adam_follows_the_model_s_optimizer():
+@pytest.mark.parametrize("exponents", [(0.0, 0.0), (1.5, -0.5)])
+def test_adam_follows_the_model_s_optimizer(exponents):
     kernel, own, beta1, beta2, square = 4.0, 6.0, 0.9, 0.99, 0.5
-    problem = shared_shift([0.4], kernel, own_kernel=own, base_weight_square=square)
+    problem = shared_shift(
+        [0.4],
+        kernel,
+        own_kernel=own,
+        base_weight_square=square,
+        right_score_exponent=exponents[0],
+        wrong_score_exponent=exponents[1],
+    )
     policy = SharedShift(problem, 1, Adam(0.01, beta1=beta1, beta2=beta2))
     draw = policy.place(np.zeros((1, 1), dtype=int), np.array([[[0, 1]]]))
     mean = mean_square = shift = 0.0
@@ -126,7 +134,9 @@ def test_adam_follows_the_model_s_optimizer():
         policy.move()
         gradient = (weight * (np.array([1.0, 0.0]) - pass_rate)).mean()
         mean = beta1 * mean + (1 - beta1) * gradient
-        mean_square = beta2 * mean_square + (1 - beta2) * (weight**2).mean() / square
+        # Right first, then wrong: scores that shrink or grow with the pass rate.
+        score_square = (pass_rate / 0.4) ** -np.array(exponents)
+        mean_square = beta2 * mean_square + (1 - beta2) * (weight**2 * score_square).mean() / square
         own_mean = beta1 * own_mean + (1 - beta1) * weight / 2
         rate = 0.01 / np.sqrt(mean_square / (1 - beta2**count)) / (1 - beta1**count)
         shift += rate * kernel * mean

@@ -22,7 +22,7 @@ def small_study(tmp_path_factory):
     cell = {"num_prompts": 4, "group_size": 4, "num_updates": 2, "eval_every": 1}
     return Study(
         cells=(
-            StudyCell("mean", "group_mean", 0.01, **cell),
+            StudyCell("mean", "group_mean", 0.01, inner_epochs=2, **cell),
             StudyCell("adam", "grpo", 1e-4, optimizer="adamw", **cell),
             StudyCell("alone", "group_mean", 0.01, row=3, **{**cell, "num_prompts": 1}),
         ),
@@ -42,6 +42,7 @@ def quick(grading_worker):
         for name, value in (("_OWN_RESPONSES", 8), ("_RESPONSE_PROMPTS", 2)):
             patch.setattr(calibrate_module, name, value)
         patch.setattr(calibrate_module, "_RESPONSE_SAMPLES", 8)
+        patch.setattr(calibrate_module, "_LIMIT_BATCHES", 2)
         yield
 
 

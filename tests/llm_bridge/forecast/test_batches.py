@@ -5,11 +5,11 @@ import pytest
 
 from banditlab.rules import RULES, get_rule
 from llm_bridge.forecast.batches import (
-    _advantages,
     _Moments,
-    _rows,
+    batch_rows,
     mean_own_kernel,
     measure_batches,
+    update_advantages,
 )
 from llm_bridge.forecast.law_fit import fit_law
 from llm_bridge.forecast.probe import probe
@@ -198,7 +198,7 @@ def test_every_rule_has_advantages_of_the_rollouts_trained_on(name):
     rule = RULES[name]
     shape = (3, 4 + rule.extra_rollouts)
     reward = np.random.default_rng(1).integers(0, 2, shape).astype(np.float64)
-    found = _advantages(rule, reward)
+    found = update_advantages(rule, reward)
     assert found.shape == (3, 4)
     assert np.isfinite(found).all()
 
@@ -206,14 +206,14 @@ def test_every_rule_has_advantages_of_the_rollouts_trained_on(name):
 def test_a_memory_starts_from_the_rewards_at_hand():
     reward = np.array([[1.0, 0.0, 0.0, 1.0]])
     # The running mean has seen .5 once, and not its initial 0.
-    found = _advantages(get_rule("running_mean"), reward)
+    found = update_advantages(get_rule("running_mean"), reward)
     assert found.mean() == pytest.approx(0.0, abs=0.26)
     assert not np.array_equal(found, reward)
 
 
 @pytest.mark.parametrize(("num_prompts", "num_batches"), [(2, 9), (4, 7), (6, 3)])
 def test_prompts_come_in_orders_without_repeats(num_prompts, num_batches):
-    rows = _rows(ALL, num_prompts, num_batches, seed=0)
+    rows = batch_rows(ALL, num_prompts, num_batches, seed=0)
     assert rows.shape == (num_batches, num_prompts)
     per_order = NUM_PROMPTS // num_prompts
     for start in range(0, num_batches - per_order + 1, per_order):

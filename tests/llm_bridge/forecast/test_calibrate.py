@@ -124,8 +124,12 @@ def test_what_was_measured(small_study, calibrated):
         "seed": 0,
     }
     # Two places of 64 + 64, the own kernel, 8 updates of two rules with a draw for their own
-    # kernels, and 8 responses to two prompts of each kind.
-    assert every.cost["rollouts"] == 256 + 8 + 2 * (8 * 16 + 32) + 32
+    # kernels, 8 responses to two prompts of each kind, and 2 updates for the limit.
+    assert every.cost["rollouts"] == 256 + 4 + 8 + 2 * (8 * 16 + 32) + 32 + 2 * 16
+    (limit,) = every.inner_limits
+    assert (limit.rule, limit.num_prompts, limit.group_size) == ("group_mean", 4, 4)
+    assert limit.inner_epochs == len(limit.rates) == 2
+    assert lone.inner_limits == []
     assert every.own_kernel > every.points[0].kernel > 0.0
     assert every.law["form"] in ("constant", "ceiling")
     assert every.responses["num_prompts"] == 2
@@ -179,7 +183,9 @@ def test_a_calibration_belongs_to_its_model_and_data(small_study, calibrated, tm
 
 def test_the_cost_is_planned(monkeypatch):
     monkeypatch.setattr(calibrate_module, "num_batches", num_batches)
+    monkeypatch.setattr(calibrate_module, "_LIMIT_BATCHES", 16)
     assert [num_batches(32, 8), num_batches(1, 4), num_batches(512, 8)] == [16, 512, 16]
     assert num_batches(4, 4) == 256
-    # All prompts: two kinds at three places, and updates of three rules; one prompt: one kind.
-    assert planned_rollouts(STUDY, 100, 2) == 600 + 3 * 4096 + 300 + 512 * 4
+    # All prompts: two kinds at three places, updates of three rules, and 16 of the cell with inner
+    # epochs; one prompt: one kind. At every place, three responses for the scores.
+    assert planned_rollouts(STUDY, 100, 2) == 600 + 9 + 3 * 4096 + 16 * 16 + 300 + 9 + 512 * 4

@@ -1,19 +1,31 @@
 """What was measured, written and read again, and the few numbers that are made of it."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from llm_bridge.base_statistics import smoothed_pass_rates
-from llm_bridge.forecast.calibration import CALIBRATION_FILE, Calibration
+from llm_bridge.forecast.calibration import CALIBRATION_FILE, Calibration, InnerLimit
 from tests.llm_bridge.forecast.made import ADAM, CALIBRATION, LONE
 
 
 def test_it_is_read_back_as_it_was(tmp_path):
+    limit = InnerLimit("clip", 4, 4, 2, [0.25, None])
+    for written in (CALIBRATION, replace(CALIBRATION, inner_limits=[limit])):
+        written.save(tmp_path)
+        assert Calibration.load(tmp_path) == written
+        assert Calibration.load(tmp_path / CALIBRATION_FILE) == written
+
+
+def test_one_of_before_the_limits_were_measured_has_none(tmp_path):
     CALIBRATION.save(tmp_path)
-    assert Calibration.load(tmp_path) == CALIBRATION
-    assert Calibration.load(tmp_path / CALIBRATION_FILE) == CALIBRATION
+    path = tmp_path / CALIBRATION_FILE
+    found = json.loads(path.read_text())
+    del found["inner_limits"]
+    path.write_text(json.dumps(found))
+    assert Calibration.load(path) == CALIBRATION
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_bridge.forecast.law_fit import fit_law
+from llm_bridge.forecast.law_fit import fit_law, fit_score_exponent
 
 RATES = np.array([0.3, 0.36, 0.41, 0.47, 0.52])
 ERRORS = np.array([0.2, 0.3, 0.1, 0.4, 0.2])
@@ -91,3 +91,12 @@ def test_one_point_is_constant_and_two_have_no_misfit():
 def test_what_cannot_be_fitted_is_refused(kernel, error, match):
     with pytest.raises(ValueError, match=match):
         fit_law(np.array([0.3, 0.4]), np.array(kernel), np.array(error))
+
+
+def test_a_power_of_the_pass_rate_gives_its_exponent():
+    rates = np.array([0.2, 0.3, 0.5, 0.9])
+    assert fit_score_exponent(rates, list(300.0 * rates**-1.5)) == pytest.approx(1.5, rel=1e-10)
+    assert fit_score_exponent(rates, list(300.0 * rates**0.5)) == pytest.approx(-0.5, rel=1e-10)
+    # A place without such responses is left out; two places are no trend.
+    assert fit_score_exponent(rates, [10.0, None, 4.0, 2.0 / 0.9]) == pytest.approx(1.0, rel=1e-10)
+    assert fit_score_exponent(rates, [10.0, None, None, 2.0]) == 0.0

@@ -85,6 +85,20 @@ def test_the_drifting_kernel_learns_less_than_the_constant_one():
     assert finals["no_change"] < finals["drifting"] < finals["constant"]
 
 
+def test_adamw_s_root_follows_the_measured_scores():
+    points = [
+        replace(point, right_score_square=90.0 / rate**1.5, wrong_score_square=7.0 * rate)
+        for point, rate in zip(CALIBRATION.points, (0.3, 0.4, 0.5), strict=True)
+    ]
+    calibration = replace(CALIBRATION, points=points)
+    problem = cell_problem(calibration, ADAMW)
+    assert problem.right_score_exponent == pytest.approx(1.5, rel=1e-10)
+    assert problem.wrong_score_exponent == pytest.approx(-1.0, rel=1e-10)
+    # SGD has no root, and the simple predictor is one number.
+    assert cell_problem(calibration, SGD).right_score_exponent == 0.0
+    assert cell_problem(calibration, ADAMW, "constant").right_score_exponent == 0.0
+
+
 def test_adamw_has_kernels_of_its_own():
     problem = cell_problem(CALIBRATION, ADAMW)
     assert problem.law == KernelLaw(900.0, "power", 0.3, exponent=1.5)
@@ -92,6 +106,8 @@ def test_adamw_has_kernels_of_its_own():
     assert problem.base_weight_square == 0.75
     assert cell_problem(CALIBRATION, ADAMW, "constant").law == KernelLaw(900.0)
     assert cell_settings(ADAMW, **HOW).optimizer == "adam"
+    # Without measured scores they are held.
+    assert (problem.right_score_exponent, problem.wrong_score_exponent) == (0.0, 0.0)
     plain = cell_problem(CALIBRATION, SGD)
     assert plain.law == CALIBRATION.kernel_law()
     assert (plain.own_kernel, plain.base_weight_square) == (600.0, None)

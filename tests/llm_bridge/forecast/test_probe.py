@@ -1,5 +1,6 @@
 """The probe: what it measures first, how far it steps, and that it leaves no trace."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from llm_bridge.base_statistics import own_kernel_from_blocks, shared_kernel_fro
 from llm_bridge.forecast.measure import NUM_BLOCKS, Sampler
 from llm_bridge.forecast.probe import probe
 from llm_bridge.models import load_policy
-from llm_bridge.scores import mean_gradient
+from llm_bridge.scores import mean_gradient, score_gradients
 from llm_bridge.tasks import load_task
 from tests.llm_bridge.forecast.table import make_sampler, numbers
 
@@ -117,7 +118,8 @@ def test_a_language_model_comes_back_bit_by_bit(embedded):
     assert all(map(torch.equal, before, weights_of(sampler.policy.model)))
     assert all(map(torch.equal, before, moved[0]))
     assert not any(map(torch.equal, before, moved[1]))
-    assert sampler.num_rollouts == 4 * 64
+    # And two at each place for the scores.
+    assert sampler.num_rollouts == 4 * 64 + 2 * 2
     for place in places:
         slopes = place.train.slope, place.target.slope
         found = shared_kernel_from_blocks(place.train.gradients, place.target.gradients, *slopes)
@@ -146,3 +148,19 @@ def test_a_kernel_that_is_not_above_zero_is_refused():
     match = r"`responses` must be enough to find a kernel above 0, got 64, with a kernel of 0 \+- 0"
     with pytest.raises(ValueError, match=match):
         probe(make_sampler(32), first, second, num_responses=64)
+
+
+def test_scores_of_right_and_wrong_responses_are_measured_apart(embedded):
+    sampler, (train, _) = embedded
+    (place,) = probe(sampler, train, None, num_responses=1024, num_steps=0)
+    generator = torch.Generator().manual_seed(sampler.generator.initial_seed() + 1)
+    rollout, reward = replace(sampler, generator=generator).draw(train, np.arange(16), 2)
+    square = (score_gradients(sampler.policy.model, rollout).double() ** 2).sum(dim=1).numpy()
+    is_right = reward.flatten() > 0.0
+    for found, chosen in (
+        (place.point.right_score_square, is_right),
+        (place.point.wrong_score_square, ~is_right),
+    ):
+        assert found == pytest.approx(square[chosen].mean(), rel=1e-10)
+    # Right responses are the likelier ones, and the pull on them is the smaller.
+    assert place.point.right_score_square < place.point.wrong_score_square

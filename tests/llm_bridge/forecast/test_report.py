@@ -8,6 +8,7 @@ import pytest
 from banditlab.experiments.experiment import Experiment
 from banditlab.simulate import simulate
 from llm_bridge.forecast import report as report_module
+from llm_bridge.forecast.calibration import InnerLimit
 from llm_bridge.forecast.predict import predict_cell
 from llm_bridge.forecast.report import experiment_toml, report, write_report
 from tests.llm_bridge.forecast.made import ADAMW, ALONE, CALIBRATION, INNER, LONE, SGD, STUDY
@@ -44,6 +45,21 @@ def test_the_other_laws_are_told():
     assert "held out" not in text
     constant = replace(CALIBRATION, law={"kernel": 9.0, "form": "constant"}, ceiling_misfit=None)
     assert "The kernel is taken as constant, 9.00." in report(constant)
+
+
+def test_limits_of_inner_epochs_are_told():
+    limits = [
+        InnerLimit("group_mean", 4, 4, 3, [0.03, 0.0123, 0.05, 0.04]),
+        InnerLimit("clip", 4, 4, 2, [None, 0.2, None, None]),
+    ]
+    lines = report(replace(CALIBRATION, inner_limits=limits)).splitlines()
+    start = next(place for place, line in enumerate(lines) if "run away, on 4 updates" in line)
+    told = [" ".join(line.split()) for line in lines[start + 3 : start + 5]]
+    assert told == [
+        "group_mean 4x4, 3 epochs 0.0123 0.03 0.04",
+        "clip 4x4, 2 epochs 0.2 never never",
+    ]
+    assert "run away" not in report(CALIBRATION)
 
 
 def test_responses_are_told():

@@ -195,7 +195,7 @@ def test_verdicts_follow_the_runs_and_exchanged_cells_turn_them():
     assert judged(a5.CARD, gained)[name] == HOLDS
     assert judged(swapped(a5.CARD), gained)[name] == OPPOSITE
     assert judged(a5.CARD, {})[name] == OPPOSITE
-    name = "heldout gain of 32 x 1, largest - smallest"
+    name = "held-out gain of 32 x 1, largest - smallest"
     assert [judged(a5.CARD, levels)[name] for levels in (gained, {})] == [HOLDS, OPPOSITE]
 
     learnt = {("low", "train"): (0.95, 0.001, 0.0)}

@@ -41,7 +41,7 @@ def gains(high, low):
 
 
 def more_where_sparse(name):
-    sparse = any(word in name for word in ("sparse", "brief", "narrow"))
+    sparse = name.endswith(("brief", "narrow"))
     return (0.5 if sparse else 0.45) if is_priced(name) else 0.4
 
 
@@ -73,7 +73,7 @@ def test_a_world_in_which_all_holds_is_told_from_its_mirror(card_id):
         assert swapped[world] == "not reproduced"
 
 
-@pytest.mark.parametrize("card_id", ["C1", "C2", "C3"])
+@pytest.mark.parametrize("card_id", IDS)
 def test_every_compared_cell_has_a_twin(card_id):
     card = get_card(card_id)
     compared = {cell.name for cell in card.trained if not cell.name.endswith("-choice")}
