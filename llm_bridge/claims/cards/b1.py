@@ -196,7 +196,7 @@ CARD = Card(
         "settings at 5e-4 gain .53: a learning rate is not carried from one scale of model to "
         "another.",
         "The simulation, which knows the base model alone, foretells the held-out gain of 120 "
-        "updates to .02 under SGD and to .002 under AdamW. After 480 updates it stands at .75, "
+        "updates to .02 under SGD and to .005 under AdamW. After 480 updates it stands at .75, "
         "the ceiling that its kernel extrapolates to, and the model at .85.",
         "The gap to the train prompts opens late: none at first, .03 after 120 updates, .07 after "
         "480.",
