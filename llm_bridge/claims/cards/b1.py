@@ -190,8 +190,8 @@ CARD = Card(
         "The gain is that of sampled responses. The likeliest response of the base model is right "
         "to .965 of the held-out prompts (.947 to .981), and to .957 to .961 after training "
         "(three runs): sampling comes to do what greedy decoding did from the start. Greedily, "
-        "as the released code evaluates, nothing is left to gain here, and this model cannot "
-        "tell.",
+        "as the released code evaluates, the shipped model has nothing left to gain and cannot "
+        "tell; on a weaker base greedy decoding did not gain either (B5).",
         "The released code's rate of 1e-6 moves nothing here in 120 updates, and the same "
         "settings at 5e-4 gain .53: a learning rate is not carried from one scale of model to "
         "another.",
