@@ -1,6 +1,7 @@
 """B3: at a fixed budget of rollouts per update, 32 prompts with 8 rollouts each are best."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from llm_bridge.claims.cards.batch_grid import (
 from llm_bridge.claims.curve import final, pass_rate_at
 from llm_bridge.claims.effect import Effect, Interval
 from llm_bridge.claims.sweep import simulated_effect
-from llm_bridge.claims.twins import CALIBRATIONS, embedded_problem, problem_of, twin
+from llm_bridge.claims.twins import CALIBRATIONS, calibration, embedded_problem, problem_of, twin
 from llm_bridge.config import TrainConfig
 from llm_bridge.forecast.calibration import Calibration
 from theory.predict.batch_curves import predicted_shift
@@ -48,7 +49,9 @@ def adamw_twin(cell: TrainedCell) -> SimulatedCell:
     Returns:
         The simulated cell.
     """
+    # The scores along the probe belong to the base model, whatever the split.
     known = Calibration.load(CALIBRATIONS / "splits-of-256")
+    known = replace(known, points=calibration().points)
     return twin(cell, problem=problem_of(known, TrainConfig(**cell.settings)))
 
 
@@ -166,6 +169,17 @@ CARD = Card(
         ),
         # One prompt's gradients are too noisy for a kernel under AdamW: nothing to simulate.
         _over((1, 256), ADAMW, ADAMW_BEST, "AdamW", worlds=("language_model",)),
+        *(
+            Effect(
+                f"32x8 over {size[0]}x{size[1]}, SGD, train",
+                final("train"),
+                BEST.name,
+                SGD[size].name,
+                expected=_CLAIM,
+                decides=False,
+            )
+            for size in ((64, 4), (8, 32))
+        ),
         Effect(
             "spread from 128x2 to 8x32, SGD",
             final("heldout"),
@@ -220,5 +234,24 @@ CARD = Card(
             _CLAIM,
         ),
     ),
-    where_it_flips="",
+    where_it_flips="Under SGD at one rate it flips at n = 8 itself: every smaller group is behind "
+    "32 x 8 and every larger one ahead, at pass rates from 1e-6 to .9 and learning rates from "
+    "0.01 to 0.6. In the language model that goes on to 8 x 32 (.01 ahead), while one prompt at "
+    "a time fails (.47 to .61 in five seeds, against .71). Under AdamW it flips at the other "
+    "end: the plain reward at 256 x 1 leads by .05.",
+    remarks=(
+        "The base model tells the best group before any training. The squared mean of GRPO's "
+        "gradient over its noise, from 32 updates of 256 rollouts at each split, is .11 at 1 x "
+        "256, then .16, .21, .32, .52, .70 at 32 x 8, and .59 and .50 at 64 x 4 and 128 x 2: the "
+        "paper's optimum is its maximum. For the plain reward at 256 x 1 it is 1.6.",
+        "With kernels under AdamW measured for each split, the simulation foretells the order of "
+        "the four splits and their distances to .01.",
+        "Under SGD the simulation has the order of the five splits with 8 prompts or more, and is "
+        ".02 off at most in their distances. It does not know that a step in one prompt's own "
+        "direction costs other prompts, and puts 1 x 256 ahead.",
+        "One prompt's gradients are too noisy for a kernel under AdamW: along the probe it rises "
+        "by a half where all others fall by a third. So 1 x 256 has no simulation there.",
+        "Twice the prompts (64 x 8) change nothing at equal updates and cost .10 at equal "
+        "rollouts.",
+    ),
 )
