@@ -161,7 +161,7 @@ CARD = Card(
         "form says .07 more rollouts, and .03 to .08 more were found.",
         "Where the map promised a saving, the language model shows it: 8 epochs, rate 0.03, "
         "multiplier 0.1 reach .7 with .34 fewer rollouts than the clip of 0.2. A clip of widths "
-        "0.6 and 2 saves .39.",
+        "0.6 and 2 saves .39, the bounded penalty .27.",
         "At its own best rate the clip runs at 0.1, where the penalty is lost; at its best, 0.03, "
         "the penalty needs .44 more rollouts to .6 and .81 more to .7.",
         "A level is reached when it is first met: runs that are lost later count as having "
