@@ -128,23 +128,23 @@ CARD = Card(
     maps=(
         FlipMap(
             "rollouts",
-            "Rollouts to a rare response that the penalty saves, exact",
+            "Share of the clip's rollouts to a rare response that is saved",
             RATE_AXIS,
             EPOCHS_AXIS,
-            "share of the clip's rollouts that is saved (-1: twice as many, or more)",
+            "share saved, at least -1",
             saved_rollouts,
             _SAVED,
         ),
         FlipMap(
             "arms",
-            "The same by simulation, rate 0.03, 8 epochs, by rarity and number of arms",
+            "The same, simulated at rate 0.03 with 8 epochs",
             Axis(
                 "pass_rate",
                 "base pass rate of the prompt",
                 (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3),
             ),
             Axis("log10_arms", "log10 of the wrong responses", (3.0, 6.0, 30.0, 100.0)),
-            "share of the clip's rollouts that is saved",
+            "share saved",
             saved_rollouts_simulated,
             _SAVED,
         ),
