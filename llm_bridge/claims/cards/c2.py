@@ -128,23 +128,23 @@ CARD = Card(
     maps=(
         FlipMap(
             "rollouts",
-            "Rollouts to a rare response that the penalty saves, exact",
+            "Share of the clip's rollouts to a rare response that is saved",
             RATE_AXIS,
             EPOCHS_AXIS,
-            "share of the clip's rollouts that is saved (-1: twice as many, or more)",
+            "share saved, at least -1",
             saved_rollouts,
             _SAVED,
         ),
         FlipMap(
             "arms",
-            "The same by simulation, rate 0.03, 8 epochs, by rarity and number of arms",
+            "The same, simulated at rate 0.03 with 8 epochs",
             Axis(
                 "pass_rate",
                 "base pass rate of the prompt",
                 (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3),
             ),
             Axis("log10_arms", "log10 of the wrong responses", (3.0, 6.0, 30.0, 100.0)),
-            "share of the clip's rollouts that is saved",
+            "share saved",
             saved_rollouts_simulated,
             _SAVED,
         ),
@@ -161,7 +161,7 @@ CARD = Card(
         "form says .07 more rollouts, and .03 to .08 more were found.",
         "Where the map promised a saving, the language model shows it: 8 epochs, rate 0.03, "
         "multiplier 0.1 reach .7 with .34 fewer rollouts than the clip of 0.2. A clip of widths "
-        "0.6 and 2 saves .39.",
+        "0.6 and 2 saves .39, the bounded penalty .27.",
         "At its own best rate the clip runs at 0.1, where the penalty is lost; at its best, 0.03, "
         "the penalty needs .44 more rollouts to .6 and .81 more to .7.",
         "A level is reached when it is first met: runs that are lost later count as having "

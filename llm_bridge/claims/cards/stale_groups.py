@@ -51,7 +51,7 @@ def stale_cell(rule: str, age: int, rate: float = RATE) -> TrainedCell:
     replay = {"replay_groups": FRESH * age, "replay_max_age": age} if age else {}
     return trained(
         f"{rule}-age{age}-{rate:g}",
-        f"{LABELS[rule]}, age {age}",
+        f"{LABELS[rule]}, age {age}" if age else "fresh data alone",
         rule=rule,
         num_prompts=FRESH,
         learning_rate=rate,
