@@ -17,6 +17,7 @@ _MARKS = {"holds": "", "opposite": "x", "undecided": "."}
 _BAND = (0.05, 0.95)
 _WORLD_MARKS = {"simulation": ("-", ""), "language_model": (":", "o")}
 _LABEL_WIDTH = 46
+_MOST_EFFECTS = 24
 _WIDTH, _CURVES_HEIGHT, _MAP_HEIGHT, _MAP_COLUMNS = 14.0, 3.6, 3.9, 2
 
 
@@ -37,7 +38,11 @@ def draw_card(assessment: Any, stem: Path) -> list[Path]:
     maps = [one for one in card.maps if one.name in results.maps]
     map_rows = max(1, -(-len(maps) // _MAP_COLUMNS))
     maps_height = _MAP_HEIGHT * map_rows
-    bottom_height = max(maps_height, 0.27 * len(assessment.measured) + 0.8)
+    measured, title = assessment.measured, "effects"
+    if len(measured) > _MOST_EFFECTS:
+        # The card's page has them all.
+        measured, title = [one for one in measured if one.effect.decides], "deciding effects"
+    bottom_height = max(maps_height, 0.27 * len(measured) + 0.8)
     with style():
         figure = Figure(figsize=(_WIDTH, _CURVES_HEIGHT + bottom_height), layout="constrained")
         top, bottom = figure.subfigures(2, 1, height_ratios=[_CURVES_HEIGHT, bottom_height])
@@ -46,7 +51,7 @@ def draw_card(assessment: Any, stem: Path) -> list[Path]:
         _draw_model(model, assessment, colours)
         columns = min(_MAP_COLUMNS, max(1, len(maps)))
         left, right = bottom.subfigures(1, 2, width_ratios=[1, 0.25 + 0.55 * columns])
-        _draw_effects(left.subplots(), assessment.measured)
+        _draw_effects(left.subplots(), measured, title)
         if bottom_height > maps_height:
             # Beside a long list of effects maps keep their height.
             right, _ = right.subfigures(
@@ -156,7 +161,7 @@ def _scale(measured: Sequence[Any]) -> float:
     return max([end for end in ends if end > 0.0], default=1.0)
 
 
-def _draw_effects(axes: Any, measured: Sequence[Any]) -> None:
+def _draw_effects(axes: Any, measured: Sequence[Any], title: str) -> None:
     by_name: dict[str, list[Any]] = {}
     for one in measured:
         by_name.setdefault(one.effect.name, []).append(one)
@@ -180,7 +185,7 @@ def _draw_effects(axes: Any, measured: Sequence[Any]) -> None:
     axes.set_xlim(-1.2, 1.2)
     axes.set_xticks([-1, 0, 1], ["", "0", ""])
     axes.grid(False)
-    axes.set_title("effects, 95 % bootstrap interval over runs", fontsize=9)
+    axes.set_title(f"{title}, 95 % bootstrap interval over runs", fontsize=9)
     axes.set_xlabel("each on its own scale; shaded: where the claim wants it", fontsize=7)
 
 

@@ -194,9 +194,9 @@ CARD = Card(
         "clip's pass rate at rate 0.01, and does not see what ends it: a step on a response moves "
         "its own log-probability by 2656 (brief) and 4778 (narrow) per unit of rate and weight, "
         "not by 1054, and at 0.01 the penalty loses 10 of 10 runs, the clip none. P40's limit "
-        "near ratio 1, measured on two batches each, is .010 to .015 on the embedded model, .006 "
-        "to .007 on narrow, but .011 to .017 on brief, which is lost within it: there it does not "
-        "suffice.",
+        "near ratio 1, measured by hand on two batches each (not in the shipped data), is .010 to "
+        ".015 on the embedded model, .006 to .007 on narrow, but .011 to .017 on brief, which is "
+        "lost within it: there it does not suffice.",
         "At 0.003 it holds on both and has no lead that five seeds show: +.010 [-.022, .059] on "
         "brief, -.030 [-.053, .002] on narrow, of the clip's pass rate.",
         "On the embedded model, 24 updates at rate 0.03 lose no run of five under the penalty and "
