@@ -214,7 +214,7 @@ CARD = Card(
         "At the end the held-out prompts of all seeds agree within the error of an evaluation; "
         "while the rare prompt is being learnt they differ by .03.",
         "The rare prompt's kernel is held constant in simulation, which learns too fast beyond "
-        ".3. AdamW's is forecast too low at the end (.90 against .97).",
+        ".3. AdamW's is forecast a little too low at the end (.94 against .97).",
     ),
     split="train",
     theory_curve=_theory_curve,
