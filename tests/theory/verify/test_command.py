@@ -107,7 +107,7 @@ def test_the_table_tells_bounds_errors_and_sides(made_up, capsys):
 def test_dry_run_and_list_compute_nothing(monkeypatch, capsys):
     monkeypatch.setattr("theory.verify.run.gather_evidence", lambda *a, **k: pytest.fail("ran"))
     assert run("--dry-run", "--claims", "P17", "--budget", "full") == 0
-    assert "3 claims, about" in capsys.readouterr().out
+    assert "4 claims, about" in capsys.readouterr().out
     assert run("--list", "--tag", "take-off") == 0
     assert "P26-grpo" in capsys.readouterr().out
 
