@@ -259,7 +259,7 @@ def _draw_map(axes: Any, flip_map: Any, points: Mapping[tuple[float, float], Any
 def _bar_label(flip_map: Any) -> str:
     low, high = flip_map.expected
     if math.isinf(high):
-        return flip_map.label + (f" less {low:g}" if low else "")
+        return flip_map.label + (f" less {low:.2g}" if low else "")
     if math.isinf(low):
-        return (f"{high:g} less " if high else "minus ") + flip_map.label
+        return (f"{high:.2g} less " if high else "minus ") + flip_map.label
     return f"distance from the edge of {low:g} to {high:g}: {flip_map.label}"

@@ -9,6 +9,7 @@ from llm_bridge.claims.cards.lone_prompt import (
     HARD_ROW,
     MIDDLE_ROW,
     SAMPLING_ERROR,
+    SHARE_AXIS,
     heldout_gain,
     lone,
     lone_twin,
@@ -173,9 +174,7 @@ CARD = Card(
         FlipMap(
             name="share",
             title="Do other prompts gain?",
-            x=Axis(
-                "share", "kernel with the others / own", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-            ),
+            x=SHARE_AXIS,
             y=Axis("pass_rate", "base pass rate of the prompt", PASS_RATES),
             label="held-out gain at .99",
             point=gain_at,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from llm_bridge.claims.card import SimulatedCell, TrainedCell
+from llm_bridge.claims.card import Axis, SimulatedCell, TrainedCell
 from llm_bridge.claims.twins import CALIBRATIONS, calibration, problem_of, trained, twin
 from llm_bridge.config import TrainConfig
 from llm_bridge.forecast.calibration import Calibration
@@ -18,6 +18,11 @@ LEARNING_RATE = 1e-3
 EVAL_SAMPLES = 1024
 SAMPLING_ERROR = 0.016
 """Largest standard error of a pass rate from `EVAL_SAMPLES` responses."""
+
+SHARE_AXIS = Axis(
+    "share", "kernel with the others / own", (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+)
+"""How much of a prompt's own kernel the held-out ones share with it."""
 
 
 def lone(
